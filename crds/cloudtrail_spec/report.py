@@ -1,0 +1,116 @@
+"""What a collector answers to `GET /status`: read by the operator, and by people with curl.
+
+Counters are since the start of the process. A reader ignores fields that it does not know, so that collectors and
+operator may differ in version.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import ConfigDict, Field
+
+from cloudtrail_spec.base import ApiModel
+from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
+from cloudtrail_spec.pipeline import Mode
+
+
+class ReportModel(ApiModel):
+    """A part of the report: unknown fields are ignored."""
+
+    model_config: ClassVar = ConfigDict(**{**ApiModel.model_config, "extra": "ignore"})
+
+
+class CollectorState(StrEnum):
+    """What a collector is doing."""
+
+    STARTING = "Starting"
+    RECEIVING = "Receiving"
+    HOLDING = "Holding"
+    """Mode Test, and test.maxMessages are held: nothing more is received."""
+    DRAINING = "Draining"
+
+
+class QueueFigures(ReportModel):
+    """The queue's attributes at `observed_at`. Counts are approximate, as SQS gives them."""
+
+    observed_at: datetime
+    visible: int
+    in_flight: int
+    delayed: int
+    oldest_age_seconds: int | None = None
+    """Age of the oldest message received lately; None when the queue was empty."""
+    visibility_timeout_seconds: int | None = None
+    dead_letter_queue_arn: str | None = None
+    max_receive_count: int | None = None
+
+
+class MessageCounts(ReportModel):
+    """Messages by what became of them."""
+
+    received: int = 0
+    deleted: int = 0
+    returned: int = 0
+    held: int = 0
+    in_flight: int = 0
+
+
+class FileCounts(ReportModel):
+    """Objects by what became of them."""
+
+    read: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+class EventCounts(ReportModel):
+    """Event records by what became of them: read = filtered + emitted + failed + on the way."""
+
+    read: int = 0
+    filtered: int = 0
+    emitted: int = 0
+    failed: int = 0
+
+
+class Check(ReportModel):
+    """What a collector knows about one thing that it depends on; becomes a condition of the source."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: Reason
+    message: str
+
+
+class LastError(ReportModel):
+    """The newest error. `action` is an IAM action such as s3:GetObject, `resource` an ARN (or a sink's name)."""
+
+    time: datetime
+    action: str
+    code: str
+    resource: str
+    message: str
+    count: int = Field(ge=1)
+    """How often this very error (action, code, resource) happened since the process started."""
+
+
+class CollectorReport(ReportModel):
+    """The whole answer."""
+
+    version: str
+    config_hash: str
+    """SHA-256 of the configuration file's bytes, hex: tells the operator which configuration this process runs."""
+    mode: Mode
+    state: CollectorState
+    started_at: datetime
+    last_receive_at: datetime | None = None
+    """When a ReceiveMessage last succeeded, with or without messages."""
+    last_event_time: datetime | None = None
+    """Newest eventTime emitted."""
+    lag_seconds: int | None = None
+    """Seconds from eventTime to emitted, for the newest event of the last file."""
+    queue: QueueFigures | None = None
+    messages: MessageCounts = MessageCounts()
+    files: FileCounts = FileCounts()
+    events: EventCounts = EventCounts()
+    checks: tuple[Check, ...] = ()
+    last_error: LastError | None = None

@@ -1,0 +1,7 @@
+"""Stand-ins for AWS on loopback: moto where correctness is judged, ministack where load or IAM enforcement matters."""
+
+from localcluster.aws.servers import AwsKind, running_aws
+
+from localcluster.aws.endpoint import AwsEndpoint
+
+__all__ = ["AwsEndpoint", "AwsKind", "running_aws"]

@@ -1,0 +1,1 @@
+"""Builders and tools that tests share."""

@@ -1,0 +1,49 @@
+"""The rules of the tree that no linter knows."""
+
+import operator
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("crds/cloudtrail_spec", "collector/cloudtrail_collector", "operator/cloudtrail_operator")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def test_operator_folder_does_not_shadow_the_standard_library() -> None:
+    assert Path(str(operator.__file__)).is_relative_to(sysconfig.get_path("stdlib"))
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_is_short_enough_to_have_one_subject(module: Path) -> None:
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize(
+    ("module", "strangers"),
+    [
+        ("cloudtrail_collector.__main__", ("kopf", "kubernetes", "cloudtrail_operator", "aiohttp")),
+        ("cloudtrail_operator.__main__", ("boto3", "botocore", "cloudtrail_collector", "msgspec")),
+    ],
+)
+def test_program_loads_nothing_of_the_other_side(module: str, strangers: tuple[str, ...]) -> None:
+    script = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set(loaded).isdisjoint(strangers)
+
+
+def test_only_the_partition_table_knows_dns_suffixes() -> None:
+    """Other partitions (China, GovCloud) break where a literal stands."""
+    offenders = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if path.name != "arn.py"
+        and any(word in path.read_text(encoding="utf-8") for word in ("amazonaws.com/", '.amazonaws.com"'))
+    ]
+    assert offenders == []
