@@ -129,7 +129,10 @@ def build_trust_policy(account_id: str, issuer_host: str, service_accounts: Iter
                 "Principal": {"Federated": f"arn:aws:iam::{account_id}:oidc-provider/{issuer_host}"},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {
-                    "StringEquals": {f"{issuer_host}:aud": AUDIENCE, f"{issuer_host}:sub": subjects},
+                    # AWS compares a token's only audience with StringEquals; ministack keeps it a list, as it stands in
+                    # the token, and AWS's operator for lists is this one.
+                    "ForAnyValue:StringEquals": {f"{issuer_host}:aud": AUDIENCE},
+                    "StringEquals": {f"{issuer_host}:sub": subjects},
                 },
             }
         ],
