@@ -73,7 +73,7 @@ def _build_columns() -> list[dict[str, Any]]:
 
 def _build_root_schema() -> dict[str, Any]:
     # Without this default kstatus calls a source that no operator has seen yet "Current".
-    status = build_schema(CloudTrailSourceStatus) | {"default": {"observedGeneration": -1}}
+    status = build_schema(CloudTrailSourceStatus, with_defaults=False) | {"default": {"observedGeneration": -1}}
     return {
         "type": "object",
         "description": "A CloudTrailSource collects the AWS CloudTrail events whose log files one SQS queue announces.",

@@ -18,11 +18,13 @@ KEPT = (
 )  # fmt: skip
 
 
-def build_schema(model: type[ApiModel]) -> dict[str, Any]:
-    """Build the schema of an object from its model."""
+def build_schema(model: type[ApiModel], *, with_defaults: bool = True) -> dict[str, Any]:
+    """Build the schema of an object from its model; without defaults the server fills in nothing (for a status)."""
     document = model.model_json_schema(by_alias=True, mode="validation")
     models = _collect_models(model)
-    return _Builder(document.get("$defs", {}), models).build(document | {"title": model.__name__})
+    return _Builder(document.get("$defs", {}), models).build(
+        document | {"title": model.__name__}, may_default=with_defaults
+    )
 
 
 def _collect_models(model: type[BaseModel]) -> dict[str, type[ApiModel]]:
@@ -42,19 +44,19 @@ class _Builder:
         self._definitions = definitions
         self._models = models
 
-    def build(self, node: Mapping[str, Any], *, in_list: bool = False) -> dict[str, Any]:
+    def build(self, node: Mapping[str, Any], *, may_default: bool = True) -> dict[str, Any]:
         node = self._resolve(node)
         schema = {name: node[name] for name in KEPT if name in node}
         if "description" in node:
             schema["description"] = " ".join(str(node["description"]).split())
-        if "default" in node and node["default"] not in (None, [], {}) and not in_list:
+        if "default" in node and node["default"] not in (None, [], {}) and may_default:
             schema["default"] = node["default"]
         if schema.get("type") == "integer":
-            schema["format"] = "int32" if node.get("maximum", 2**63) < 2**31 else "int64"
+            schema["format"] = "int32" if node.get("maximum", 2**31) < 2**31 else "int64"
         if schema.get("type") == "array":
-            schema["items"] = self.build(node["items"], in_list=True)
+            schema["items"] = self.build(node["items"], may_default=False)
         if schema.get("type") == "object":
-            self._add_object_parts(schema, node, in_list=in_list)
+            self._add_object_parts(schema, node, may_default=may_default)
         return schema
 
     def _resolve(self, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,11 +74,13 @@ class _Builder:
             return {**node, "enum": [node["const"]]}
         return dict(node)
 
-    def _add_object_parts(self, schema: dict[str, Any], node: Mapping[str, Any], *, in_list: bool) -> None:
+    def _add_object_parts(self, schema: dict[str, Any], node: Mapping[str, Any], *, may_default: bool) -> None:
         if isinstance(node.get("additionalProperties"), dict):
-            schema["additionalProperties"] = self.build(node["additionalProperties"], in_list=True)
+            schema["additionalProperties"] = self.build(node["additionalProperties"], may_default=False)
             return
-        properties = {name: self.build(part, in_list=in_list) for name, part in node.get("properties", {}).items()}
+        properties = {
+            name: self.build(part, may_default=may_default) for name, part in node.get("properties", {}).items()
+        }
         if properties:
             schema["properties"] = properties
         if node.get("required"):

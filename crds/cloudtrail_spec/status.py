@@ -9,7 +9,9 @@ from cloudtrail_spec.base import ApiModel
 from cloudtrail_spec.conditions import ConditionStatus
 from cloudtrail_spec.pipeline import Mode
 
-Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+# Bounds in a schema are JSON numbers: beyond 2^53 the API server cannot tell them apart.
+LARGEST = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Text = Annotated[str, StringConstraints(max_length=2048)]
 
 
@@ -24,7 +26,7 @@ class Condition(ApiModel):
     message: Annotated[str, StringConstraints(max_length=32768)] = Field(
         description="A sentence that says why, for people."
     )
-    observed_generation: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = Field(
+    observed_generation: Annotated[int, Field(ge=0, le=LARGEST)] | None = Field(
         None, description="The generation of the spec that this condition describes."
     )
     last_transition_time: datetime = Field(description="When status last changed.")
@@ -74,7 +76,7 @@ class LastErrorStatus(ApiModel):
 class CloudTrailSourceStatus(ApiModel):
     """What the operator observed of a CloudTrailSource."""
 
-    observed_generation: Annotated[int, Field(ge=-1, le=2**63 - 1)] = Field(
+    observed_generation: Annotated[int, Field(ge=-1, le=LARGEST)] = Field(
         default=-1, description="The generation of the spec that this status describes; -1 before the first look."
     )
     mode: Mode | None = Field(None, description="The mode that the collectors run in.")

@@ -47,13 +47,14 @@ def create_trail_storage(
     sqs = aws.client("sqs")
     dead_letter_url = sqs.create_queue(QueueName=f"{name}-dead-letter")["QueueUrl"]
     queue_arn = _arn(aws, "sqs", name)
+    sender = _build_sns_sender(_arn(aws, "sns", name)) if through_sns else _build_s3_sender(bucket, aws.account_id)
     redrive = {"deadLetterTargetArn": _arn(aws, "sqs", f"{name}-dead-letter"), "maxReceiveCount": max_receive_count}
     queue_url = sqs.create_queue(
         QueueName=name,
         Attributes={
             "VisibilityTimeout": str(visibility_timeout_seconds),
             "RedrivePolicy": json.dumps(redrive),
-            "Policy": json.dumps(build_queue_policy(queue_arn, f"arn:aws:s3:::{bucket}", aws.account_id)),
+            "Policy": json.dumps(build_queue_policy(queue_arn, sender)),
         },
     )["QueueUrl"]
     topic_arn = _wire(aws, bucket, queue_arn, name, through_sns=through_sns)
@@ -139,21 +140,24 @@ def build_trust_policy(account_id: str, issuer_host: str, service_accounts: Iter
     }
 
 
-def build_queue_policy(queue_arn: str, bucket_arn: str, account_id: str) -> Policy:
-    """Build the queue policy that lets exactly this bucket of exactly this account announce its objects."""
+def build_queue_policy(queue_arn: str, sender: Policy) -> Policy:
+    """Build the queue policy that lets exactly one sender announce objects: a principal with its condition."""
+    statement = {"Sid": "Announce", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue_arn, **sender}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _build_s3_sender(bucket: str, account_id: str) -> Policy:
     return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "FromBucket",
-                "Effect": "Allow",
-                "Principal": {"Service": "s3.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": queue_arn,
-                "Condition": {
-                    "ArnLike": {"aws:SourceArn": bucket_arn},
-                    "StringEquals": {"aws:SourceAccount": account_id},
-                },
-            }
-        ],
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Condition": {
+            "ArnLike": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"},
+            "StringEquals": {"aws:SourceAccount": account_id},
+        },
+    }
+
+
+def _build_sns_sender(topic_arn: str) -> Policy:
+    return {
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
     }

@@ -34,7 +34,10 @@ def main() -> int:
 def _play(display: Display, directory: Path, *, keep: bool) -> int:
     display.title(
         "cloudtrail-operator: the whole path on this machine",
-        ["AWS is a stand-in (ministack) with IAM enforcement on; everything else is real.", *choose_api_server().describe()],
+        [
+            "AWS is a stand-in (ministack) with IAM enforcement on; everything else is real.",
+            *choose_api_server().describe(),
+        ],
     )
     with set_stage(display, directory) as stage:
         try:

@@ -1,7 +1,8 @@
 """What the demo plays on: the stand-in for AWS, the cluster with the operator, and eyes on both."""
 
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +57,10 @@ class Stage:
             timeout=timeout + 10,
         )  # fmt: skip
 
-    def status(self) -> dict[str, Any]:
-        """Read the source's status."""
+    def emitted(self) -> int:
+        """Number of events delivered, as the source's status has it."""
         found = self.cluster.kubectl("get", "cts", source.NAME, "-n", source.NAMESPACE, "-o", "json").stdout
-        status: dict[str, Any] = json.loads(found)["status"]
-        return status
+        return int((json.loads(found)["status"].get("events") or {}).get("emitted", 0))
 
     def upload(self, log_file: LogFile) -> None:
         """Do what CloudTrail does: put a log file into the bucket."""
@@ -74,7 +74,7 @@ class Stage:
         dead = sqs.get_queue_attributes(QueueUrl=self.storage.dead_letter_queue_url, AttributeNames=names)["Attributes"]
         return QueueDepth(int(live[names[0]]), int(live[names[1]]), sum(int(dead[name]) for name in names))
 
-    def events(self, *, only: Set[str] | None = None, without: Set[str] = frozenset()) -> list[str]:
+    def events(self, *, only: AbstractSet[str] | None = None, without: AbstractSet[str] = frozenset()) -> list[str]:
         """Read what the collectors, or some of their pods, wrote to standard output; pods that are gone count."""
         written = self.cluster.pod_stdout(source.NAMESPACE, source.SELECTOR)
         return [

@@ -81,7 +81,10 @@ class Story:
         command = ("get", "cts", "-n", source.NAMESPACE, "-o", "wide")
         if phase != "Paused":
             wanted = self._expected_emitted(phase)
-            self._wait("the status to show the events", lambda: (self.stage.status().get("events") or {}).get("emitted") == wanted)
+            self._wait(
+                "the status to show the events",
+                lambda: (self.stage.status().get("events") or {}).get("emitted") == wanted,
+            )
         self.shown[phase] = self.stage.cluster.kubectl(*command).stdout
         self.display.command("kubectl " + " ".join(command), self.shown[phase])
 
