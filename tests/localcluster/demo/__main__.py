@@ -9,11 +9,17 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from localcluster.apiserver import choose_api_server
-from localcluster.demo import source
+from localcluster.apiserver import ApiServerKind, choose_kind
 from localcluster.demo.display import Display
-from localcluster.demo.stage import Stage, set_stage
-from localcluster.demo.story import DemoError, Story
+from localcluster.demo.stage import FILTERS, set_stage
+from localcluster.demo.story import Story
+from localcluster.trail import TimedOutError, Trail
+
+API_SERVERS: dict[ApiServerKind, str] = {
+    "user": "the cluster of your KUBECONFIG",
+    "real": "a real kube-apiserver with etcd and kube-controller-manager, on this machine",
+    "embedded": "an embedded emulator. For the real one, install Go and run: make envtest",
+}
 
 
 def main() -> int:
@@ -35,45 +41,45 @@ def _play(display: Display, directory: Path, *, keep: bool) -> int:
     display.title(
         "cloudtrail-operator: the whole path on this machine",
         [
-            "AWS is a stand-in (ministack) with IAM enforcement on; everything else is real.",
-            *choose_api_server().describe(),
+            f"API server: {API_SERVERS[choose_kind()]}",
+            "AWS: a stand-in (ministack) with IAM enforcement on",
         ],
     )
-    with set_stage(display, directory) as stage:
+    with set_stage(display, directory) as trail:
         try:
-            is_right = Story(stage, display).play()
-        except (DemoError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            is_right = Story(trail, display).play()
+        except (TimedOutError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             display.error(f"The demo failed: {error}")
             display.error(getattr(error, "stderr", None) or "")
-            _show_what_helps(stage, display)
+            _show_what_helps(trail, display)
             is_right = False
         if keep:
-            _keep(stage, display)
+            _keep(trail, display)
     return 0 if is_right else 1
 
 
-def _show_what_helps(stage: Stage, display: Display) -> None:
+def _show_what_helps(trail: Trail, display: Display) -> None:
     for command in (
-        ["describe", "cts", "-n", source.NAMESPACE],
+        ["describe", "cts", "-n", trail.namespace],
         ["get", "pods", "-A", "-o", "wide"],
         ["logs", "-n", "cloudtrail-system", "-l", "app.kubernetes.io/name=cloudtrail-operator", "--tail=30"],
-        ["logs", "-n", source.NAMESPACE, "-l", source.SELECTOR, "--tail=30"],
+        ["logs", "-n", trail.namespace, "-l", trail.selector, "--tail=30"],
     ):
-        output = stage.cluster.kubectl(*command, check=False)
+        output = trail.cluster.kubectl(*command, check=False)
         display.command("kubectl " + " ".join(command), output.stdout + output.stderr)
 
 
-def _keep(stage: Stage, display: Display) -> None:
-    stage.apply_mode("Active")
-    stage.wait_ready()
-    address = stage.cluster.pods(source.NAMESPACE, source.SELECTOR)[0]["status"]["podIP"]
+def _keep(trail: Trail, display: Display) -> None:
+    trail.apply("Active", filters=FILTERS)
+    trail.wait_ready()
+    address = trail.list_pods()[0]["status"]["podIP"]
     display.heading("Left running until Ctrl-C, in mode Active")
-    display.line(f"export KUBECONFIG={stage.cluster.api_server.kubeconfig}")
+    display.line(f"export KUBECONFIG={trail.cluster.api_server.kubeconfig}")
     display.line(f"curl http://{address}:8080/metrics")
     kubectl = Path(sys.executable).parent / "kubectl"
     for command in (
-        f"get cts -n {source.NAMESPACE} -o wide",
-        f"describe cts {source.NAME} -n {source.NAMESPACE}",
+        f"get cts -n {trail.namespace} -o wide",
+        f"describe cts {trail.name} -n {trail.namespace}",
         "explain cts.spec.mode",
     ):
         display.line(f"{os.path.relpath(kubectl)} {command}")

@@ -36,9 +36,9 @@ class Ledger:
         """Number of event records put in."""
         return len(self.wanted) + len(self.noise)
 
-    def settle(self, lines: Iterable[str]) -> "Delivery":
-        """Compare with what collectors wrote."""
-        seen = Counter(record["eventID"] for record in parse_events(lines))
+    def settle(self, records: Iterable[dict[str, Any]]) -> "Delivery":
+        """Compare with what collectors delivered."""
+        seen = Counter(record["eventID"] for record in records)
         return Delivery(
             delivered=len(seen.keys() & self.wanted),
             lost=len(self.wanted - seen.keys()),
@@ -62,14 +62,3 @@ class Delivery:
     def is_exact(self) -> bool:
         """Everything wanted came out once, and nothing else."""
         return not (self.lost or self.unfiltered or self.strangers or self.repeated)
-
-
-def parse_events(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
-    """Parse NDJSON; a last line that was cut off by a kill is passed over."""
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and "eventID" in record:
-            yield record

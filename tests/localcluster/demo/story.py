@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from localcluster.corpus import LogFile, generate_log_files
-from localcluster.demo import source
 from localcluster.demo.display import Display
-from localcluster.demo.ledger import Delivery, Ledger, parse_events
-from localcluster.demo.stage import QueueDepth, Stage
+from localcluster.demo.ledger import Delivery, Ledger
+from localcluster.demo.stage import FILTERS, NAMESPACE
+from localcluster.trail import QueueDepth, TimedOutError, Trail
 
 FILES_PER_PHASE = 60
 SECONDS_BETWEEN_FILES = 0.15
@@ -17,15 +17,11 @@ DEADLINE_SECONDS = 90.0
 Row = tuple[str, str, bool]
 
 
-class DemoError(Exception):
-    """The demo did not go as it must; the text says what was waited for."""
-
-
 @dataclass(slots=True)
 class Story:
-    """Plays the phases on a stage and remembers what the summary needs."""
+    """Plays the phases and remembers what the summary needs."""
 
-    stage: Stage
+    trail: Trail
     display: Display
     ledger: Ledger = field(default_factory=Ledger)
     files: list[LogFile] = field(default_factory=lambda: list(generate_log_files(2 * FILES_PER_PHASE, seed=7)))
@@ -46,12 +42,12 @@ class Story:
         self.display.heading("Mode Test: events flow, the queue keeps its messages")
         self._apply("Test")
         with self.display.step("The collector becomes Ready"):
-            self.stage.wait_ready()
-            self.test_pods = self.stage.pod_names()
+            self.trail.wait_ready()
+            self.test_pods = self.trail.list_pod_names()
         with self.display.step(f"CloudTrail puts {FILES_PER_PHASE} files into the bucket; their events stream out"):
             self._upload(self.files[:FILES_PER_PHASE], self.test_ledger)
             self._wait("every event to be delivered", lambda: not self._settle_test().lost)
-        self.test_delivery, self.test_depth = self._settle_test(), self.stage.queue_depth()
+        self.test_delivery, self.test_depth = self._settle_test(), self.trail.read_queue_depth()
         self._show_a_few_events()
         self._show("Test")
 
@@ -59,33 +55,30 @@ class Story:
         self.display.heading("Mode Active: the same manifest with one word changed")
         self._apply("Active")
         with self.display.step("The collector rolls over: the old one gives its messages back, the new one starts"):
-            self.stage.wait_ready()
+            self.trail.wait_ready()
         with self.display.step(f"{FILES_PER_PHASE} more files arrive; the queue drains to 0"):
             self._upload(self.files[FILES_PER_PHASE:], self.ledger)
-            self._wait("the queue to be empty", lambda: self.stage.queue_depth().kept == 0)
+            self._wait("the queue to be empty", lambda: self.trail.read_queue_depth().kept == 0)
         self._show("Active")
 
     def _paused(self) -> None:
         self.display.heading("Mode Paused: no pod is left")
         self._apply("Paused")
         with self.display.step("The collector drains and stops"):
-            self.stage.wait_ready()
-            self._wait("no pod to be left", lambda: not self.stage.pod_names())
+            self.trail.wait_ready()
+            self._wait("no pod to be left", lambda: not self.trail.list_pod_names())
         self._show("Paused")
 
     def _apply(self, mode: str) -> None:
-        self.display.command("kubectl apply -f org-trail.yaml", self.stage.apply_mode(mode))
+        self.display.command("kubectl apply -f org-trail.yaml", self.trail.apply(mode, filters=FILTERS))
 
     def _show(self, phase: str) -> None:
         """Print `kubectl get` once the status has caught up with the figures."""
-        command = ("get", "cts", "-n", source.NAMESPACE, "-o", "wide")
+        command = ("get", "cts", "-n", NAMESPACE, "-o", "wide")
         if phase != "Paused":
             wanted = self._expected_emitted(phase)
-            self._wait(
-                "the status to show the events",
-                lambda: (self.stage.status().get("events") or {}).get("emitted") == wanted,
-            )
-        self.shown[phase] = self.stage.cluster.kubectl(*command).stdout
+            self._wait("the status to show the events", lambda: self.trail.read_emitted() == wanted)
+        self.shown[phase] = self.trail.cluster.kubectl(*command).stdout
         self.display.command("kubectl " + " ".join(command), self.shown[phase])
 
     def _expected_emitted(self, phase: str) -> int:
@@ -93,10 +86,10 @@ class Story:
 
     def _upload(self, files: list[LogFile], ledger: Ledger) -> None:
         for number, log_file in enumerate(files, 1):
-            self.stage.upload(log_file)
+            self.trail.upload([log_file])
             ledger.add(log_file)
-            depth = self.stage.queue_depth()
-            events = sum(1 for _ in parse_events(self.stage.events()))
+            depth = self.trail.read_queue_depth()
+            events = len(self.trail.read_events())
             self.display.progress(
                 f"file {number}/{len(files)} · {events} events delivered ·"
                 f" queue: {depth.visible} waiting, {depth.in_flight} in flight"
@@ -104,10 +97,10 @@ class Story:
             time.sleep(SECONDS_BETWEEN_FILES)
 
     def _settle_test(self) -> Delivery:
-        return self.test_ledger.settle(self.stage.events(only=self.test_pods))
+        return self.test_ledger.settle(self.trail.read_events(only=self.test_pods))
 
     def _show_a_few_events(self) -> None:
-        for record in list(parse_events(self.stage.events(only=self.test_pods)))[-3:]:
+        for record in self.trail.read_events(only=self.test_pods)[-3:]:
             who = record["userIdentity"]["arn"]
             self.display.line(f"  {record['eventTime']} {record['eventSource']} {record['eventName']} by {who}")
 
@@ -115,8 +108,8 @@ class Story:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not is_done():
             if time.monotonic() > deadline:
-                raise DemoError(f"waited {DEADLINE_SECONDS:.0f} s for {what}")
-            depth = self.stage.queue_depth()
+                raise TimedOutError(f"waited {DEADLINE_SECONDS:.0f} s for {what}")
+            depth = self.trail.read_queue_depth()
             self.display.progress(f"waiting for {what} · queue: {depth.visible} waiting, {depth.in_flight} in flight")
             time.sleep(0.25)
 
@@ -127,11 +120,11 @@ class Story:
             self.test_ledger.wanted | self.ledger.wanted,
             self.test_ledger.noise | self.ledger.noise,
         )
-        active = everything.settle(self.stage.events(without=self.test_pods))
-        depth = self.stage.queue_depth()
+        active = everything.settle(self.trail.read_events(without=self.test_pods))
+        depth = self.trail.read_queue_depth()
         test, test_depth = self.test_delivery, self.test_depth
         if test is None or test_depth is None:
-            raise DemoError("mode Test was not played")
+            raise TimedOutError("mode Test was not played")
         deleted = everything.files - depth.kept - depth.dead
         rows: list[Row] = [
             ("files put in", str(everything.files), everything.files == 2 * FILES_PER_PHASE),

@@ -1,0 +1,255 @@
+"""From `kubectl apply` to delivered events: operator, collector, API server and node are real processes, and the
+stand-in for AWS enforces IAM, so that the role and its policy are proven by use."""
+
+import gzip
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster.aws import AwsEndpoint, running_aws
+from localcluster.aws.provision import build_collector_policy
+from localcluster.cluster import OPERATOR_NAMESPACE, LocalCluster
+from localcluster.corpus import LogFile, generate_log_files
+from localcluster.trail import Trail, create_trail, wait_until
+
+OPERATOR_SELECTOR = "app.kubernetes.io/name=cloudtrail-operator"
+TEST_DATA = Path(os.environ.get("CLOUDTRAIL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
+    with running_aws("ministack", tmp_path_factory.mktemp("aws"), enforce_iam=True) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def trail(operator: LocalCluster, aws: AwsEndpoint, namespace: str) -> Trail:
+    return create_trail(operator, aws, namespace=namespace, name="trail", storage_name=namespace)
+
+
+def _count(files: list[LogFile]) -> Counter[str]:
+    return Counter(event_id for file in files for event_id in file.event_ids)
+
+
+def _missing(trail: Trail, files: list[LogFile]) -> int:
+    return len(_count(files).keys() - trail.count_delivered().keys())
+
+
+def _wait_delivered(trail: Trail, files: list[LogFile], timeout: float = 60) -> None:
+    wait_until("every event to be delivered", lambda: _missing(trail, files) == 0, timeout=timeout)
+
+
+def _wait_drained(trail: Trail) -> None:
+    wait_until("the queue to drain", lambda: trail.read_queue_depth().kept == 0)
+
+
+def _operator_pod(trail: Trail) -> dict[str, object]:
+    (pod,) = trail.cluster.pods(OPERATOR_NAMESPACE, OPERATOR_SELECTOR)
+    return pod
+
+
+def test_modes_do_what_they_promise(trail: Trail) -> None:
+    """Test delivers and keeps, Active delivers and deletes, Paused leaves no pod; 200 files, none lost or doubled."""
+    files = list(generate_log_files(200, seed=11, events_per_file=5))
+
+    trail.apply("Test")
+    trail.wait_ready()
+    tested = trail.list_pod_names()
+    trail.upload(files[:100])
+    _wait_delivered(trail, files[:100])
+    assert trail.count_delivered() == _count(files[:100])
+    assert trail.read_queue_depth().kept == 100
+    assert trail.read_condition("Ready")["reason"] == "Testing"
+
+    trail.apply("Active")
+    trail.wait_ready()
+    assert trail.list_pod_names().isdisjoint(tested)
+    trail.upload(files[100:])
+    _wait_drained(trail)
+    active = Counter(record["eventID"] for record in trail.read_events(without=tested))
+    assert active == _count(files)
+    assert trail.read_queue_depth().dead == 0
+    assert trail.read_condition("Ready")["reason"] == "Collecting"
+
+    trail.apply("Paused")
+    trail.wait_ready()
+    wait_until("no pod to be left", lambda: not trail.list_pods())
+    assert trail.read_condition("Ready")["reason"] == "Paused"
+    trail.upload(generate_log_files(1, seed=12))
+    wait_until("the file to be announced", lambda: trail.read_queue_depth().visible == 1)
+
+
+def test_records_leave_as_aws_wrote_them(trail: Trail) -> None:
+    (file,) = generate_log_files(1, seed=13)
+    trail.apply("Active")
+    trail.wait_ready()
+    trail.upload([file])
+    _wait_delivered(trail, [file])
+    assert trail.read_events() == json.loads(gzip.decompress(file.body))["Records"]
+
+
+def test_filter_drops_what_its_selectors_match_and_nothing_else(trail: Trail) -> None:
+    files = list(generate_log_files(10, seed=14))
+    rule = {
+        "name": "noise",
+        "action": "Drop",
+        "fieldSelectors": [
+            {"field": "readOnly", "equals": ["true"]},
+            {"field": "eventName", "startsWith": ["Describe", "List", "Get"]},
+        ],
+    }
+    trail.apply("Active", filters=[rule])
+    trail.wait_ready()
+    trail.upload(files)
+    _wait_drained(trail)
+    records = [record for file in files for record in json.loads(gzip.decompress(file.body))["Records"]]
+    kept = {
+        record["eventID"]
+        for record in records
+        if not (record["readOnly"] and record["eventName"].startswith(("Describe", "List", "Get")))
+    }
+    assert trail.count_delivered() == Counter(kept)
+    assert len(kept) < len(records)
+
+
+def test_t1_collector_killed_in_the_middle_loses_nothing(trail: Trail) -> None:
+    files = list(generate_log_files(60, seed=15))
+    trail.apply("Active", visibilityTimeoutSeconds=30)
+    trail.wait_ready()
+    trail.upload(files[:20])
+    wait_until("the first events", lambda: len(trail.read_events()) > 0)
+    trail.upload(files[20:])
+    (pod,) = trail.list_pods()
+    trail.cluster.kill_pod_process(pod, signal.SIGKILL)
+    _wait_delivered(trail, files, timeout=120)
+    _wait_drained(trail)
+    assert trail.read_queue_depth().dead == 0
+
+
+def test_operator_killed_in_the_middle_changes_nothing(trail: Trail) -> None:
+    files = list(generate_log_files(40, seed=16))
+    trail.apply("Active")
+    trail.wait_ready()
+    pods = {pod["metadata"]["uid"] for pod in trail.list_pods()}
+    generation = trail.cluster.get("deployment/trail-collector", namespace=trail.namespace)["metadata"]["generation"]
+    trail.upload(files[:20])
+    trail.cluster.kill_pod_process(_operator_pod(trail), signal.SIGKILL)
+    trail.upload(files[20:])
+    _wait_delivered(trail, files)
+    wait_until(
+        "the operator to be back",
+        lambda: (
+            trail.cluster.get("deployment/cloudtrail-operator", namespace=OPERATOR_NAMESPACE)["status"].get(
+                "readyReplicas"
+            )
+            == 1
+        ),
+    )
+    wait_until("the status to catch up", lambda: trail.read_emitted() == sum(len(file.event_ids) for file in files))
+    assert {pod["metadata"]["uid"] for pod in trail.list_pods()} == pods
+    deployment = trail.cluster.get("deployment/trail-collector", namespace=trail.namespace)
+    assert deployment["metadata"]["generation"] == generation
+    assert trail.read_condition("Ready")["status"] == "True"
+
+
+def test_notifications_through_sns_are_followed(operator: LocalCluster, aws: AwsEndpoint, namespace: str) -> None:
+    trail = create_trail(operator, aws, namespace=namespace, name="trail", storage_name=namespace, through_sns=True)
+    files = list(generate_log_files(10, seed=17))
+    trail.apply("Active")
+    trail.wait_ready()
+    trail.upload(files)
+    _wait_drained(trail)
+    assert trail.count_delivered() == _count(files)
+
+
+def test_denied_queue_is_named_and_recovers_by_itself(trail: Trail) -> None:
+    """A person reads the AWS action and the ARN, within 30 s, and mends the policy; nothing else has to be done."""
+    iam = trail.aws.client("iam")
+    role = trail.storage.role_arn.rsplit("/", 1)[1]
+    iam.delete_role_policy(RoleName=role, PolicyName="collect")
+    trail.apply("Active")
+    wait_until(
+        "the refusal to be shown", lambda: trail.read_condition("Ready").get("reason") == "AccessDenied", timeout=30
+    )
+    ready = trail.read_condition("Ready")
+    assert ready["status"] == "False"
+    assert "sqs:ReceiveMessage" in ready["message"]
+    assert trail.storage.queue_arn in ready["message"]
+
+    policy = build_collector_policy(trail.storage.queue_arn, trail.storage.bucket)
+    iam.put_role_policy(RoleName=role, PolicyName="collect", PolicyDocument=json.dumps(policy))
+    trail.wait_ready(timeout=60)
+
+
+def test_unreadable_bucket_is_named_and_loses_nothing(trail: Trail) -> None:
+    iam = trail.aws.client("iam")
+    role = trail.storage.role_arn.rsplit("/", 1)[1]
+    policy = build_collector_policy(trail.storage.queue_arn, trail.storage.bucket)
+    queue_only = policy | {"Statement": policy["Statement"][:1]}
+    iam.put_role_policy(RoleName=role, PolicyName="collect", PolicyDocument=json.dumps(queue_only))
+    files = list(generate_log_files(3, seed=18))
+    trail.apply("Active", visibilityTimeoutSeconds=30)
+    wait_until("a collector to run", lambda: len(trail.list_pods()) == 1)
+    trail.upload(files)
+    wait_until(
+        "the refusal to be shown", lambda: trail.read_condition("Ready").get("reason") == "AccessDenied", timeout=30
+    )
+    message = trail.read_condition("BucketReadable")["message"]
+    assert "s3:GetObject" in message
+    assert f"arn:aws:s3:::{trail.storage.bucket}" in message
+    assert trail.read_queue_depth().kept == 3
+
+    iam.put_role_policy(RoleName=role, PolicyName="collect", PolicyDocument=json.dumps(policy))
+    _wait_delivered(trail, files, timeout=120)
+    trail.wait_ready()
+
+
+def test_missing_queue_is_named(trail: Trail) -> None:
+    arn = f"{trail.storage.queue_arn}-missing"
+    iam = trail.aws.client("iam")
+    policy = build_collector_policy(arn, trail.storage.bucket)
+    iam.put_role_policy(
+        RoleName=trail.storage.role_arn.rsplit("/", 1)[1], PolicyName="collect", PolicyDocument=json.dumps(policy)
+    )
+    trail.apply("Active", queueArn=arn)
+    wait_until(
+        "the queue to be missed", lambda: trail.read_condition("Ready").get("reason") == "QueueNotFound", timeout=30
+    )
+    assert arn in trail.read_condition("Ready")["message"]
+
+
+def test_role_of_another_namespace_cannot_be_used(operator: LocalCluster, aws: AwsEndpoint, namespace: str) -> None:
+    """The trust policy names one ServiceAccount; a source elsewhere is refused, and says by whom and for what."""
+    owner = create_trail(operator, aws, namespace="elsewhere", name="trail", storage_name=namespace)
+    thief = Trail(operator, aws, owner.storage, namespace, "trail")
+    thief.apply("Active")
+    wait_until(
+        "the refusal to be shown",
+        lambda: (
+            thief.read_condition("Ready").get("status") == "False"
+            and "sts:AssumeRoleWithWebIdentity" in thief.read_condition("Ready")["message"]
+        ),
+        timeout=30,
+    )
+    assert thief.storage.role_arn in thief.read_condition("Ready")["message"]
+
+
+@pytest.mark.skipif(not (TEST_DATA / "files").is_dir(), reason="CLOUDTRAIL_TEST_DATA names no folder with real files")
+def test_real_log_files_are_delivered(trail: Trail) -> None:
+    folder = TEST_DATA / "files"
+    files = [
+        LogFile(str(path.relative_to(folder)), path.read_bytes(), ())
+        for path in sorted((folder / "AWSLogs").rglob("*.json.gz"))
+    ]
+    logs = [file for file in files if "/CloudTrail/" in file.key]
+    records = [record for file in logs for record in json.loads(gzip.decompress(file.body))["Records"]]
+    trail.apply("Active")
+    trail.wait_ready()
+    trail.upload(files)
+    _wait_drained(trail)
+    assert trail.count_delivered() == Counter(record["eventID"] for record in records)
