@@ -149,12 +149,23 @@ class LocalCluster:
             self.wait(f"deployment/{name}", "condition=Available", namespace=namespace)
 
     def _start_node(self, stack: ExitStack) -> None:
-        options = ["--kubeconfig", self.kubeconfig, "--name", NODE_NAME, "--directory", self.node_layout.directory]
+        options: list[str | Path] = [
+            "--kubeconfig",
+            self.kubeconfig,
+            "--name",
+            NODE_NAME,
+            "--directory",
+            self.node_layout.directory,
+        ]
         options += ["--path-prefix", Path(sys.executable).parent]
         if self.api_server.kind == "user":
             options.append("--leave-scheduling")
         command = [sys.executable, "-m", "localcluster.node", *options]
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.directory), "PYTHONPATH": str(_TESTS)}
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.directory),
+            "PYTHONPATH": str(_TESTS),
+        }
         node = Process("node agent", command, self.directory / "node.log", environment=environment)
         # It gives its Pods their own grace periods when it is stopped.
         stack.callback(node.stop, grace=20)

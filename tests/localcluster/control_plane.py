@@ -137,6 +137,9 @@ class _ControlPlane:
             "etcd-cafile": self._keys / "ca.crt",
             "etcd-certfile": store.certificate,
             "etcd-keyfile": store.key,
+            # With this one it asks the node agent for logs.
+            "kubelet-client-certificate": store.certificate,
+            "kubelet-client-key": store.key,
             "authorization-mode": "RBAC",
             "service-account-issuer": self.issuer,
             "service-account-key-file": signing_key,

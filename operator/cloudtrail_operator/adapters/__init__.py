@@ -1,0 +1,1 @@
+"""The outside world: Kubernetes, collectors, the clock."""

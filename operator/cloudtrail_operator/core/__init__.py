@@ -1,0 +1,1 @@
+"""Decisions without I/O: desired manifests, what to change, and what to report."""

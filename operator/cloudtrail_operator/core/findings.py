@@ -1,0 +1,46 @@
+"""What the evaluation says: a condition without its time, and the verdict that a set of them makes."""
+
+from dataclasses import dataclass
+
+from cloudtrail_operator.core.merge import Figures
+from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
+from cloudtrail_spec.pipeline import Mode
+
+MESSAGE_LIMIT = 4096  # the API allows 32768; a person reads less, and every copy of the source carries it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition as it is found now."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Everything that an evaluation says about a source. None: as before."""
+
+    findings: tuple[Finding, ...]
+    figures: Figures
+    replicas: int | None = None
+    ready_replicas: int | None = None
+    mode: Mode | None = None
+    config_hash: str | None = None
+
+
+def find_true(kind: ConditionType, reason: Reason, message: str) -> Finding:
+    """Make a finding that holds."""
+    return Finding(kind, ConditionStatus.TRUE, reason, message[:MESSAGE_LIMIT])
+
+
+def find_false(kind: ConditionType, reason: Reason, message: str) -> Finding:
+    """Make a finding that does not hold."""
+    return Finding(kind, ConditionStatus.FALSE, reason, message[:MESSAGE_LIMIT])
+
+
+def find_unknown(kind: ConditionType, reason: Reason, message: str) -> Finding:
+    """Make a finding about something that nobody has looked at yet."""
+    return Finding(kind, ConditionStatus.UNKNOWN, reason, message[:MESSAGE_LIMIT])

@@ -1,0 +1,47 @@
+"""The kinds that the operator reads and writes, and where the API server serves them."""
+
+from enum import Enum
+from typing import NamedTuple
+
+from cloudtrail_operator.core.names import SOURCE_API_VERSION
+from cloudtrail_spec.crd import KIND, PLURAL
+
+
+class KindFacts(NamedTuple):
+    """How a kind is addressed."""
+
+    api_version: str
+    kind: str
+    plural: str
+
+
+class Kind(Enum):
+    """A kind of resource."""
+
+    SOURCE = KindFacts(SOURCE_API_VERSION, KIND, PLURAL)
+    SERVICE_ACCOUNT = KindFacts("v1", "ServiceAccount", "serviceaccounts")
+    CONFIG_MAP = KindFacts("v1", "ConfigMap", "configmaps")
+    SERVICE = KindFacts("v1", "Service", "services")
+    DEPLOYMENT = KindFacts("apps/v1", "Deployment", "deployments")
+    DISRUPTION_BUDGET = KindFacts("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+    POD = KindFacts("v1", "Pod", "pods")
+
+    @classmethod
+    def of(cls, kind: str) -> "Kind":
+        """Find a kind by its name in manifests."""
+        return next(member for member in cls if member.value.kind == kind)
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """Build the URL path of a resource, of its collection, or of the collection in all namespaces."""
+        root = f"/api/{self.value.api_version}" if self.value.api_version == "v1" else f"/apis/{self.value.api_version}"
+        parts = [root, f"namespaces/{namespace}" if namespace else "", self.value.plural, name or "", subresource or ""]
+        return "/".join(part for part in parts if part)
+
+
+CHILD_KINDS = (
+    Kind.SERVICE_ACCOUNT,
+    Kind.CONFIG_MAP,
+    Kind.SERVICE,
+    Kind.DISRUPTION_BUDGET,
+    Kind.DEPLOYMENT,
+)

@@ -1,0 +1,1 @@
+"""One builder per kind of child: a Workload becomes a manifest."""

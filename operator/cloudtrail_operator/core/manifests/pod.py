@@ -1,0 +1,159 @@
+"""The pod template of a source's collectors: fit for a namespace that enforces the restricted Pod Security Standard."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from cloudtrail_operator.core.manifests.credentials import CredentialParts, build_credential_parts
+from cloudtrail_operator.core.manifests.metadata import hash_manifest
+from cloudtrail_operator.core.names import (
+    CONFIG_DIRECTORY,
+    CONFIG_FILE,
+    CONFIG_HASH_ANNOTATION,
+    CONTAINER,
+    HTTP_PORT,
+    TEMPLATE_HASH_ANNOTATION,
+    Manifest,
+    child_labels,
+    config_map_name,
+    selector_labels,
+    workload_name,
+)
+from cloudtrail_operator.core.workload import Workload
+
+NOBODY = 65532  # "nonroot" of distroless images
+DRAIN_MARGIN_SECONDS = 5  # between the end of the collector's drain and the kubelet's SIGKILL
+DEFAULT_RESOURCES: Manifest = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+
+
+def build_pod_template(workload: Workload) -> Manifest:
+    """Build the pod template, marked with its own hash."""
+    template = {"metadata": _build_metadata(workload), "spec": _build_spec(workload)}
+    template["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION] = hash_manifest(template)
+    return template
+
+
+def _build_metadata(workload: Workload) -> Manifest:
+    """Our own labels win over the source's: the Deployment's selector depends on them."""
+    settings = workload.spec.collector_settings
+    return {
+        "labels": settings.labels | child_labels(workload.name),
+        "annotations": workload.defaults.pod_annotations
+        | settings.annotations
+        | {CONFIG_HASH_ANNOTATION: workload.config_hash},
+    }
+
+
+def _build_spec(workload: Workload) -> Manifest:
+    parts = build_credential_parts(workload.spec)
+    spec: Manifest = {
+        "serviceAccountName": workload_name(workload.name),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": workload.spec.collector_settings.termination_grace_period_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "fsGroup": NOBODY,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_build_container(workload, parts)],
+        "volumes": [
+            {
+                "name": "config",
+                "configMap": {"name": config_map_name(workload.name, workload.config_hash), "defaultMode": 420},
+            },
+            {"name": "tmp", "emptyDir": {}},
+            *parts.volumes,
+        ],
+    }
+    return spec | _build_placement(workload)
+
+
+def _build_container(workload: Workload, parts: CredentialParts) -> Manifest:
+    settings = workload.spec.collector_settings
+    container: Manifest = {
+        "name": CONTAINER,
+        "image": settings.image or workload.defaults.image,
+        "command": ["cloudtrail-collector", "run", "--config", f"{CONFIG_DIRECTORY}/{CONFIG_FILE}"],
+        "env": [*_build_env(workload), *parts.env],
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        # Why it ended is then part of the pod's status, and of the source's.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": _dump(settings.resources) if settings.resources else DEFAULT_RESOURCES,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (an emptyDir of the pod's own)
+            *parts.mounts,
+        ],
+    }
+    policy = {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
+    return container | policy | _build_probes()
+
+
+def _build_env(workload: Workload) -> list[Manifest]:
+    settings = workload.spec.collector_settings
+    drain = max(1, settings.termination_grace_period_seconds - DRAIN_MARGIN_SECONDS)
+    values = {
+        "CLOUDTRAIL_SOURCE": str(workload.source.key),
+        "CLOUDTRAIL_LOG_LEVEL": settings.log_level.value,
+        "CLOUDTRAIL_DRAIN_SECONDS": str(drain),
+        "CLOUDTRAIL_LISTEN_PORT": str(HTTP_PORT),
+        "AWS_REGION": workload.spec.region,
+        "AWS_STS_REGIONAL_ENDPOINTS": "regional",
+    }
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def _build_probes() -> Manifest:
+    return {
+        # Imports, credentials and the first receive may take a while on a busy node: 60 tries of a second.
+        "startupProbe": _build_probe("/healthz", period=1, failures=60),
+        "readinessProbe": _build_probe("/readyz", period=5, failures=3),
+        "livenessProbe": _build_probe("/healthz", period=10, failures=3),
+    }
+
+
+def _build_probe(path: str, *, period: int, failures: int) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": "http", "scheme": "HTTP"},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+    }
+
+
+def _build_placement(workload: Workload) -> Manifest:
+    """Build the optional fields; an absent one is left to Kubernetes. A source's settings win over the operator's."""
+    settings = workload.spec.collector_settings
+    tolerations = [_dump(toleration) for toleration in settings.tolerations] or list(workload.defaults.tolerations)
+    fields: Manifest = {
+        "nodeSelector": workload.defaults.node_selector | settings.node_selector,
+        "tolerations": tolerations,
+        "priorityClassName": settings.priority_class_name,
+        "imagePullSecrets": [{"name": secret.name} for secret in settings.image_pull_secrets],
+        "topologySpreadConstraints": _build_spread(workload),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _build_spread(workload: Workload) -> list[Manifest]:
+    """Spread replicas over nodes where possible. Also for one replica: a change of scale must not replace the pods."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector_labels(workload.name)},
+        }
+    ]
+
+
+def _dump(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,75 @@
+"""A CloudTrailSource as the API server gave it, before anybody judged its spec."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from cloudtrail_operator.core.names import RECONCILE_REQUEST_ANNOTATION, Manifest
+from cloudtrail_spec.base import describe_errors
+from cloudtrail_spec.features import find_unavailable
+from cloudtrail_spec.source import CloudTrailSourceSpec
+from cloudtrail_spec.status import CloudTrailSourceStatus
+
+
+class SourceKey(NamedTuple):
+    """What identifies a source in the cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One CloudTrailSource."""
+
+    key: SourceKey
+    uid: str
+    generation: int
+    spec: Manifest = field(repr=False)
+    status: CloudTrailSourceStatus
+    reconcile_request: str | None
+    deleting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpecProblem:
+    """A spec that cannot be honoured, and every reason for it."""
+
+    unavailable: bool
+    """True: this version cannot do it (yet). False: it breaks a rule."""
+    sentences: tuple[str, ...]
+
+
+def parse_source(manifest: Manifest) -> Source:
+    """Turn a CloudTrailSource's JSON into a Source. A status that is not ours counts as none."""
+    metadata = manifest["metadata"]
+    return Source(
+        key=SourceKey(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        spec=manifest.get("spec") or {},
+        status=_parse_status(manifest.get("status")),
+        reconcile_request=(metadata.get("annotations") or {}).get(RECONCILE_REQUEST_ANNOTATION),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def parse_spec(spec: Manifest) -> CloudTrailSourceSpec | SpecProblem:
+    """Judge a spec. The API server enforces the same rules; it is bypassed by an older CRD or a newer spec."""
+    try:
+        parsed = CloudTrailSourceSpec.model_validate(spec)
+    except ValidationError as error:
+        return SpecProblem(unavailable=False, sentences=tuple(describe_errors(error)))
+    unavailable = tuple(find_unavailable(parsed))
+    return SpecProblem(unavailable=True, sentences=unavailable) if unavailable else parsed
+
+
+def _parse_status(status: Any) -> CloudTrailSourceStatus:
+    try:
+        return CloudTrailSourceStatus.model_validate(status or {})
+    except ValidationError:
+        return CloudTrailSourceStatus()

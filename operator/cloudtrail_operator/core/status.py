@@ -1,0 +1,71 @@
+"""A verdict and the status before it become the new status: the only place where conditions get their times."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from cloudtrail_operator.core.findings import Finding, Verdict
+from cloudtrail_operator.core.merge import FIGURES
+from cloudtrail_operator.core.source import Source
+from cloudtrail_operator.core.stalling import find_stall
+from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
+from cloudtrail_spec.status import CloudTrailSourceStatus, Condition
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTimes:
+    """The present, and how long a failure may last before it counts as stalled."""
+
+    now: datetime
+    stall_after: timedelta
+
+
+def build_status(
+    source: Source, verdict: Verdict, previous: CloudTrailSourceStatus, times: StatusTimes
+) -> CloudTrailSourceStatus:
+    """Build the status that describes the source's present generation."""
+    return CloudTrailSourceStatus(
+        observed_generation=source.generation,
+        mode=verdict.mode or previous.mode,
+        replicas=previous.replicas if verdict.replicas is None else verdict.replicas,
+        ready_replicas=previous.ready_replicas if verdict.ready_replicas is None else verdict.ready_replicas,
+        config_hash=verdict.config_hash or previous.config_hash,
+        conditions=_build_conditions(source, verdict, previous, times),
+        last_handled_reconcile_at=source.reconcile_request or previous.last_handled_reconcile_at,
+        **{name: getattr(verdict.figures, name) for name in FIGURES},
+    )
+
+
+def _build_conditions(
+    source: Source, verdict: Verdict, previous: CloudTrailSourceStatus, times: StatusTimes
+) -> tuple[Condition, ...]:
+    before = {condition.type: condition for condition in previous.conditions}
+    now = times.now.replace(microsecond=0)
+
+    def date(finding: Finding) -> Condition:
+        """Give a finding the time of its last flip."""
+        known = before.get(finding.type)
+        since = known.last_transition_time if known and known.status is finding.status else now
+        return Condition(**asdict(finding), observed_generation=source.generation, last_transition_time=since)
+
+    conditions = [date(finding) for finding in verdict.findings]
+    stall = find_stall(conditions, after=times.stall_after, now=now)
+    if stall is not None:
+        # kstatus takes the first of the two that it meets: both at once would say two things.
+        conditions = [item for item in conditions if item.type != ConditionType.RECONCILING]
+        conditions.append(
+            date(Finding(ConditionType.STALLED, ConditionStatus.TRUE, Reason(stall.reason), stall.message))
+        )
+    return tuple(conditions)
+
+
+def needs_write(new: CloudTrailSourceStatus, previous: CloudTrailSourceStatus, *, figures_due: bool) -> bool:
+    """Say whether the status has to be written: at once for what matters, at a slow pace for figures and wording."""
+    if new == previous:
+        return False
+    return figures_due or _essence(new) != _essence(previous)
+
+
+def _essence(status: CloudTrailSourceStatus) -> CloudTrailSourceStatus:
+    """Strip what changes all the time."""
+    conditions = tuple(condition.model_copy(update={"message": ""}) for condition in status.conditions)
+    return status.model_copy(update=dict.fromkeys(FIGURES) | {"conditions": conditions})

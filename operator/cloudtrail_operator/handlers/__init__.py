@@ -1,0 +1,1 @@
+"""Where kopf meets the engine: settings, login, and watches that only hand over what they see."""

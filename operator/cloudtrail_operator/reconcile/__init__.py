@@ -1,0 +1,1 @@
+"""Gather, decide, act, report: one source at a time, written against ports."""

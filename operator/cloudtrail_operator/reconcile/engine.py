@@ -1,0 +1,93 @@
+"""Runs the reconciler: takes keys from the queue, a bounded number at work, failures again later and later."""
+
+import asyncio
+import random
+from collections import Counter
+
+from cloudtrail_operator import telemetry
+from cloudtrail_operator.core.backoff import delay_after
+from cloudtrail_operator.core.kinds import Kind
+from cloudtrail_operator.core.names import Manifest
+from cloudtrail_operator.core.source import SourceKey
+from cloudtrail_operator.ports import Clock
+from cloudtrail_operator.reconcile.reconciler import Reconciler
+from cloudtrail_operator.reconcile.store import Store, find_key
+from cloudtrail_operator.reconcile.work_queue import WorkQueue
+
+STUCK_SECONDS = 120.0  # a look takes milliseconds, or a few timeouts of requests; this long means that it hangs
+
+
+class Engine:
+    """The loop around the reconciler, and where watched changes come in."""
+
+    def __init__(self, store: Store, reconciler: Reconciler, clock: Clock, at_once: int = 16) -> None:
+        self._store = store
+        self._reconciler = reconciler
+        self._clock = clock
+        self._queue: WorkQueue[SourceKey] = WorkQueue(clock.monotonic)
+        self._slots = asyncio.Semaphore(at_once)
+        self._failures: Counter[SourceKey] = Counter()
+        self._started: dict[SourceKey, float] = {}
+
+    def note_change(self, kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
+        """Take in a watched change and look at its source soon."""
+        telemetry.watched(kind.value.kind)
+        if deleted:
+            self._store.remove(kind, manifest)
+            news = True
+        else:
+            news = self._store.put(kind, manifest)
+        key = find_key(kind, manifest)
+        if key is not None and news:
+            self._queue.add(key)
+
+    def note_list(self, kind: Kind, namespace: str | None, manifests: list[Manifest]) -> int:
+        """Take in a list of everything of a kind; look at the sources of what differs, and say how many those are."""
+        changed = self._store.replace(kind, namespace, manifests)
+        for manifest in changed:
+            key = find_key(kind, manifest)
+            if key is not None:
+                self._queue.add(key)
+        return len(changed)
+
+    def look_at_all(self, within_seconds: float) -> None:
+        """Look at every source, spread over a time."""
+        for key in self._store.source_keys():
+            self._queue.add(key, random.random() * within_seconds)  # noqa: S311
+
+    @property
+    def stuck(self) -> list[SourceKey]:
+        """The sources whose look does not end."""
+        limit = self._clock.monotonic() - STUCK_SECONDS
+        return [key for key, started in self._started.items() if started < limit]
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._slots.acquire()
+                key = await self._queue.take()
+                telemetry.measured(len(self._queue), len(self._store.source_keys()))
+                tasks.create_task(self._work(key))
+
+    async def _work(self, key: SourceKey) -> None:
+        self._started[key] = started = self._clock.monotonic()
+        try:
+            delay = await self._reconciler.reconcile(key)
+        except Exception as error:  # noqa: BLE001  (one source's failure must not end the others)
+            self._retry(key, error)
+        else:
+            self._failures.pop(key, None)
+            telemetry.reconciled(str(key), self._clock.monotonic() - started)
+            if delay is not None:
+                self._queue.add(key, delay)
+        finally:
+            del self._started[key]
+            self._queue.done(key)
+            self._slots.release()
+
+    def _retry(self, key: SourceKey, error: Exception) -> None:
+        self._failures[key] += 1
+        delay = delay_after(self._failures[key], random.random())  # noqa: S311
+        telemetry.reconcile_failed(str(key), error, delay)
+        self._queue.add(key, delay)

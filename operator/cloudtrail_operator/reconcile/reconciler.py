@@ -1,0 +1,130 @@
+"""One look at one source: gather, decide, act, report. Safe to repeat at any time and from any state."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cloudtrail_operator.core.desired import Desired, build_desired
+from cloudtrail_operator.core.evaluation import evaluate, evaluate_failure, evaluate_problem, is_settled
+from cloudtrail_operator.core.findings import Verdict
+from cloudtrail_operator.core.kinds import Kind
+from cloudtrail_operator.core.names import Manifest, workload_name
+from cloudtrail_operator.core.notices import build_notices
+from cloudtrail_operator.core.observation import Observation, parse_rollout
+from cloudtrail_operator.core.pods import parse_pod
+from cloudtrail_operator.core.readiness import describe_rollout
+from cloudtrail_operator.core.source import Source, SourceKey, SpecProblem, parse_source, parse_spec
+from cloudtrail_operator.core.status import StatusTimes, build_status, needs_write
+from cloudtrail_operator.core.workload import CollectorDefaults
+from cloudtrail_operator.errors import SourceGoneError
+from cloudtrail_operator.ports import Clock, Cluster, Recorder, Reports
+from cloudtrail_operator.reconcile.children import apply_children, delete_children
+from cloudtrail_operator.reconcile.polling import Poller
+from cloudtrail_operator.reconcile.store import Store
+from cloudtrail_spec.crd import KIND
+from cloudtrail_spec.pipeline import Mode
+from cloudtrail_spec.status import CloudTrailSourceStatus
+
+UNSETTLED_SECONDS = 2.0  # how soon to look again while something is under way
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's settings, as far as they decide about sources."""
+
+    defaults: CollectorDefaults
+    poll_seconds: float = 15.0
+    status_seconds: float = 60.0
+    stall_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The ports that a reconciler needs."""
+
+    cluster: Cluster
+    reports: Reports
+    recorder: Recorder
+    clock: Clock
+
+
+class Reconciler:
+    """Reconciles sources, one at a time for each key."""
+
+    def __init__(self, store: Store, outside: Outside, policy: Policy) -> None:
+        self._store = store
+        self._outside = outside
+        self._policy = policy
+        self._poller = Poller(outside.reports, outside.clock)
+        self._figures_written: dict[SourceKey, float] = {}
+
+    async def reconcile(self, key: SourceKey) -> float | None:
+        """Look at a source. Return after how many seconds to look again; None: not until something changes.
+
+        Raises what went wrong, after it is written into the source's status.
+        """
+        manifest = self._store.source(key)
+        if manifest is None or (source := parse_source(manifest)).deleting:
+            self._forget(key)
+            return None
+        try:
+            verdict = await self._act(source)
+        except Exception as error:
+            await self._report(source, evaluate_failure(str(error) or type(error).__name__, source.status))
+            raise
+        await self._report(source, verdict)
+        if not is_settled(verdict):
+            return min(UNSETTLED_SECONDS, self._policy.poll_seconds) if verdict.replicas is not None else None
+        return None if verdict.mode is Mode.PAUSED else self._policy.poll_seconds
+
+    async def _act(self, source: Source) -> Verdict:
+        spec = parse_spec(source.spec)
+        if isinstance(spec, SpecProblem):
+            return evaluate_problem(spec, source.status)
+        desired = build_desired(source, spec, self._policy.defaults)
+        plan = await apply_children(self._outside.cluster, self._store, source, desired)
+        observation = await self._observe(source.key)
+        await delete_children(self._outside.cluster, plan, rollout_over=_is_over(desired, observation))
+        return evaluate(desired, observation, source.status)
+
+    async def _observe(self, key: SourceKey) -> Observation:
+        pods = [parse_pod(manifest) for manifest in self._store.pods(key)]
+        return Observation(
+            rollout=parse_rollout(self._store.child(key, Kind.DEPLOYMENT, workload_name(key.name))),
+            collectors=await self._poller.poll(key, pods),
+        )
+
+    async def _report(self, source: Source, verdict: Verdict) -> None:
+        """Write the status if it has to be, and tell people what changed."""
+        clock = self._outside.clock
+        times = StatusTimes(clock.now(), timedelta(seconds=self._policy.stall_seconds))
+        status = build_status(source, verdict, source.status, times)
+        # After a restart nobody knows when figures were written last: as if just now.
+        last = self._figures_written.setdefault(source.key, clock.monotonic())
+        due = clock.monotonic() - last >= self._policy.status_seconds
+        if not needs_write(status, source.status, figures_due=due):
+            return
+        try:
+            written = await self._outside.cluster.apply_status(_build_status_manifest(source, status))
+        except SourceGoneError:
+            return
+        self._figures_written[source.key] = clock.monotonic()
+        self._store.put(Kind.SOURCE, written)
+        for notice in build_notices(source.status, status):
+            await self._outside.recorder.record(source, notice)
+
+    def _forget(self, key: SourceKey) -> None:
+        self._poller.forget(key)
+        self._figures_written.pop(key, None)
+
+
+def _is_over(desired: Desired, observation: Observation) -> bool:
+    return describe_rollout(desired, observation) is None
+
+
+def _build_status_manifest(source: Source, status: CloudTrailSourceStatus) -> Manifest:
+    return {
+        "apiVersion": Kind.SOURCE.value.api_version,
+        "kind": KIND,
+        "metadata": {"name": source.key.name, "namespace": source.key.namespace},
+        "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }

@@ -1,0 +1,133 @@
+"""The operator's own settings, from environment variables. Every mistake is reported, not only the first."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PREFIX = "CLOUDTRAIL_OPERATOR_"
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; `problems` has a sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The operator's settings. Variables are named CLOUDTRAIL_OPERATOR_<FIELD>, but for the two of listening."""
+
+    collector_image: str
+    """COLLECTOR_IMAGE: image of collectors whose source names none."""
+    watch_namespaces: tuple[str, ...]
+    """WATCH_NAMESPACES: names, separated by commas; empty means all, and needs a ClusterRole."""
+    poll_seconds: float
+    """POLL_SECONDS: how often a collector is asked for its report (15)."""
+    status_seconds: float
+    """STATUS_SECONDS: how often figures in a status are written at most (60)."""
+    stall_seconds: float
+    """STALL_SECONDS: how long denied access lasts before the source counts as stalled (300)."""
+    collector_node_selector: dict[str, str]
+    """COLLECTOR_NODE_SELECTOR: JSON object, for every collector."""
+    collector_tolerations: tuple[dict[str, Any], ...]
+    """COLLECTOR_TOLERATIONS: JSON array, for collectors whose source names none."""
+    collector_pod_annotations: dict[str, str]
+    """COLLECTOR_POD_ANNOTATIONS: JSON object, for every collector pod."""
+    log_level: str
+    """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR (INFO)."""
+    listen_host: str
+    """CLOUDTRAIL_LISTEN_HOST: address for probes and metrics (all addresses)."""
+    listen_port: int
+    """CLOUDTRAIL_OPERATOR_LISTEN_PORT: their port (8080)."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises SettingsError."""
+    problems: list[str] = []
+
+    def read(name: str, default: str, convert: Callable[[str], Any]) -> Any:
+        try:
+            return convert(environment.get(PREFIX + name, "") or default)
+        except ValueError as error:
+            problems.append(f"{PREFIX}{name}: {error}")
+            return None
+
+    settings = Settings(
+        collector_image=read("COLLECTOR_IMAGE", "", _image),
+        watch_namespaces=read("WATCH_NAMESPACES", "", _namespaces),
+        poll_seconds=read("POLL_SECONDS", "15", _seconds),
+        status_seconds=read("STATUS_SECONDS", "60", _seconds),
+        stall_seconds=read("STALL_SECONDS", "300", _seconds),
+        collector_node_selector=read("COLLECTOR_NODE_SELECTOR", "{}", _string_map),
+        collector_tolerations=read("COLLECTOR_TOLERATIONS", "[]", _objects),
+        collector_pod_annotations=read("COLLECTOR_POD_ANNOTATIONS", "{}", _string_map),
+        log_level=read("LOG_LEVEL", "INFO", _level),
+        listen_host=environment.get("CLOUDTRAIL_LISTEN_HOST", "") or "0.0.0.0",  # noqa: S104  (probes come from outside)
+        listen_port=read("LISTEN_PORT", "8080", _port),
+    )
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _image(text: str) -> str:
+    if not text:
+        raise ValueError("is needed: the image of the collectors")
+    return text
+
+
+def _namespaces(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    bad = [name for name in names if not _NAMESPACE.fullmatch(name)]
+    if bad:
+        raise ValueError(f"not names of namespaces: {', '.join(bad)}")
+    return names
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.1 <= seconds <= 86400:
+        raise ValueError(f"{text!r} is not a number of seconds from 0.1 to 86400")
+    return seconds
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _level(text: str) -> str:
+    if text.upper() not in _LEVELS:
+        raise ValueError(f"{text!r} is not one of {', '.join(_LEVELS)}")
+    return text.upper()
+
+
+def _string_map(text: str) -> dict[str, str]:
+    value = _json(text)
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ValueError("is not a JSON object of strings")
+    return value
+
+
+def _objects(text: str) -> tuple[dict[str, Any], ...]:
+    value = _json(text)
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError("is not a JSON array of objects")
+    return tuple(value)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from error

@@ -1,0 +1,93 @@
+"""One cluster for all tests of this folder, a namespace for each, and the truth about which API server it was."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcluster.apiserver import ApiServer, running_api_server
+from localcluster.cluster import LocalCluster
+
+REQUIRED_KIND_VARIABLE = "CLOUDTRAIL_REQUIRE_API_SERVER"
+
+# Tests want to see changes at once; a real installation keeps the chart's slower defaults.
+OPERATOR_VALUES = {
+    "pollSeconds": 1,
+    "statusSeconds": 1,
+    "collector": {"podAnnotations": {"cloudtrail-operator.io/split-stdout": "true"}},
+}
+
+_HERE = Path(__file__).parent
+_DESCRIPTION = pytest.StashKey[str]()
+_SKIPPED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[ApiServer]:
+    """An API server that answers, for the whole session."""
+    with running_api_server(None, tmp_path_factory.mktemp("api-server")) as server:
+        pytestconfig.stash[_DESCRIPTION] = server.describe()
+        required = os.environ.get(REQUIRED_KIND_VARIABLE)
+        if required and server.kind != required:
+            pytest.exit(f"{REQUIRED_KIND_VARIABLE}={required}, but this is: {server.describe()}", returncode=1)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def local_cluster(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """The API server with a node that runs Pods."""
+    with LocalCluster(tmp_path_factory.mktemp("local-cluster"), api_server=api_server) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def operator(local_cluster: LocalCluster) -> LocalCluster:
+    """The cluster with the operator installed from its chart, under exactly the chart's RBAC rules."""
+    local_cluster.install_operator(OPERATOR_VALUES)
+    return local_cluster
+
+
+@pytest.fixture
+def namespace(api_server: ApiServer) -> Iterator[str]:
+    """A namespace of the test's own, in which Pods can be created. It is deleted afterwards, not waited for."""
+    name = f"test-{secrets.token_hex(4)}"
+    api_server.kubectl("create", "namespace", name)
+    try:
+        api_server.kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=30s")
+        yield name
+    finally:
+        api_server.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE):
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember which cluster tests were skipped."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.skipped and not hasattr(report, "wasxfail") and item.path.is_relative_to(_HERE):
+        item.config.stash.setdefault(_SKIPPED, []).append(item.nodeid)
+    return report  # type: ignore[return-value]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a cluster test that did not run is a failure: nobody reads the list of skipped ones there."""
+    if os.environ.get("CI") and session.config.stash.get(_SKIPPED, []):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say last which API server was used: a result on the emulator is not one on the real thing."""
+    skipped = config.stash.get(_SKIPPED, [])
+    if os.environ.get("CI") and skipped:
+        terminalreporter.write_line(f"CI is set: {len(skipped)} skipped cluster tests make this run fail", red=True)
+    description = config.stash.get(_DESCRIPTION, None)
+    if description:
+        terminalreporter.write_line(description, bold=True)
