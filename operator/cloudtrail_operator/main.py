@@ -54,6 +54,7 @@ def find_problems(engine: Engine, resync: Resync, clock: SystemClock) -> list[st
     problems = [f"the look at {key} does not end" for key in engine.stuck]
     if resync.finished_at and clock.monotonic() - resync.finished_at > 3 * RESYNC_SECONDS:
         problems.append("nothing was listed for a long time")
+    problems += [f"the watch of {kind.value.kind} is silent" for kind in resync.silent_watches]
     return problems
 
 

@@ -1,6 +1,7 @@
 """One function per fact: moves the metrics, and logs what a person should see."""
 
 import logging
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -70,10 +71,10 @@ def watched(kind: str) -> None:
     _WATCH_EVENTS.labels(kind).inc()
 
 
-def missed(kind: str, name: str) -> None:
-    """Note a change that only a list found."""
-    _MISSED.inc()
-    LOGGER.warning("a change was not watched", extra={"kind": kind, "resource": name})
+def missed(kind: str, count: int) -> None:
+    """Note changes that only a list found."""
+    _MISSED.inc(count)
+    LOGGER.warning("the watch has not told of changes", extra={"kind": kind, "count": count})
 
 
 def noticed(source: str, reason: str, note: str) -> None:
@@ -81,7 +82,7 @@ def noticed(source: str, reason: str, note: str) -> None:
     LOGGER.info("noticed", extra={"source": source, "reason": reason, "note": note})
 
 
-def measured(depth: int, sources: int) -> None:
-    """Note how much there is to do."""
-    _DEPTH.set(depth)
-    _SOURCES.set(sources)
+def measure_with(depth: Callable[[], int], sources: Callable[[], int]) -> None:
+    """Say how to find out, when metrics are read, how much there is to do."""
+    _DEPTH.set_function(depth)
+    _SOURCES.set_function(sources)

@@ -82,9 +82,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
     """Say last which API server was used: a result on the emulator is not one on the real thing."""
+    yield
     skipped = config.stash.get(_SKIPPED, [])
     if os.environ.get("CI") and skipped:
         terminalreporter.write_line(f"CI is set: {len(skipped)} skipped cluster tests make this run fail", red=True)

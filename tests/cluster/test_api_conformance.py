@@ -6,96 +6,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
+from cluster.conformance.harness import DATA, GROUP, Cluster, config_map, deployment, listed, pod, poll, widget
 from localcluster.apiserver import ApiServer
 
-DATA = Path(__file__).parent / "conformance"
-GROUP = "conformance.example.com"
 NOT_CHECKED = "some validation rules were not checked because the object was invalid"
-
-T = TypeVar("T")
-
-
-def poll(probe: Callable[[], T | None], seconds: float = 20) -> T:
-    """Ask until there is an answer; fails when the time is over."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = probe()
-        if answer:
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"nothing within {seconds} s")
-
-
-class Cluster:
-    """An API server, and the namespace of one test."""
-
-    def __init__(self, server: ApiServer, namespace: str) -> None:
-        self.server = server
-        self.namespace = namespace
-
-    def run(self, *args: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return self.server.kubectl("-n", self.namespace, *args, input=stdin, check=False)
-
-    def ok(self, *args: str, stdin: str | None = None) -> str:
-        return self.server.kubectl("-n", self.namespace, *args, input=stdin).stdout
-
-    def refused(self, *args: str, stdin: str | None = None) -> str:
-        result = self.run(*args, stdin=stdin)
-        assert result.returncode != 0, f"accepted: {result.stdout}"
-        return result.stderr
-
-    def get(self, *args: str) -> dict[str, Any]:
-        obj: dict[str, Any] = json.loads(self.ok("get", *args, "-o", "json", "--show-managed-fields"))
-        return obj
-
-    def raw(self, path: str) -> str:
-        return self.server.kubectl("get", "--raw", path).stdout
-
-    def apply(self, *objs: dict[str, Any], args: tuple[str, ...] = ()) -> str:
-        return self.ok("apply", "-f", "-", *args, stdin=json.dumps(listed(*objs)))
-
-    def ssa(self, obj: dict[str, Any], manager: str, *args: str) -> subprocess.CompletedProcess[str]:
-        command = ("apply", "--server-side", "--field-manager", manager, "--validate=false", "-f", "-", *args)
-        return self.run(*command, stdin=json.dumps(obj))
-
-    def gone(self, *args: str) -> None:
-        poll(lambda: self.run("get", *args).returncode != 0)
-
-
-def listed(*objs: dict[str, Any]) -> dict[str, Any]:
-    return objs[0] if len(objs) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(objs)}
-
-
-def widget(named: str = "w", /, **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": f"{GROUP}/v1", "kind": "Widget", "metadata": {"name": named}, "spec": {"size": 1, **spec}}
-
-
-def config_map(name: str, **metadata: Any) -> dict[str, Any]:
-    data = metadata.pop("data", {"a": "1"})
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": data}
-
-
-def deployment(name: str = "web", image: str = "img:1", replicas: int = 2, **strategy: Any) -> dict[str, Any]:
-    container = {"name": "main", "image": image, "env": [{"name": "A", "value": "1"}]}
-    spec: dict[str, Any] = {
-        "replicas": replicas,
-        "selector": {"matchLabels": {"app": name}},
-        "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
-    }
-    if strategy:
-        spec["strategy"] = strategy
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
-
-
-def pod(name: str = "p") -> dict[str, Any]:
-    spec = {"containers": [{"name": "main", "image": "img:1"}]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +180,7 @@ def test_label_and_field_selectors(cluster: Cluster) -> None:
         found = cluster.ok("get", "widgets", "-o", "name", *args).split()
         assert {name.partition("/")[2] for name in found} == names, args
     refusal = cluster.refused("get", "widgets", "--field-selector", "spec.size=1")
-    assert 'field label not supported: "spec.size"' in refusal
+    assert "field label not supported: spec.size" in refusal
 
 
 def test_printer_columns(cluster: Cluster) -> None:
@@ -332,6 +252,9 @@ def test_watch_from_a_version_sees_each_change_once(cluster: Cluster) -> None:
     assert versions == sorted(set(versions))
     selected = watch_events(cluster, f"{query}&labelSelector=tier%3Dfront")
     assert [event["type"] for event in selected] == ["ADDED", "DELETED"]
+    # What stops to match is shown as it last matched, under the version of the change.
+    assert selected[1]["object"]["metadata"]["labels"] == {"tier": "front"}
+    assert int(selected[1]["object"]["metadata"]["resourceVersion"]) == versions[2]
     named = watch_events(cluster, f"{query}&fieldSelector=metadata.name%3Dother")
     assert named == []
 

@@ -51,7 +51,10 @@ def build_deployment(name: str, container: Manifest, replicas: int = 1) -> Manif
             "replicas": replicas,
             "selector": {"matchLabels": {"app": name}},
             "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-            "template": {"metadata": template["metadata"], "spec": template["spec"]},
+            "template": {
+                "metadata": {key: template["metadata"][key] for key in ("labels", "annotations")},
+                "spec": template["spec"],
+            },
         },
     }
 

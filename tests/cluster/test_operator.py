@@ -29,6 +29,7 @@ WORKLOAD = "org-trail-collector"
 CHILDREN = ("serviceaccount", "configmap", "service", "deployment", "poddisruptionbudget")
 OURS = "app.kubernetes.io/managed-by=cloudtrail-operator"
 ADDRESS = "127.88.4.2"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 class Site:
@@ -389,3 +390,15 @@ def test_operator_ends_in_order_on_sigterm(site: Site) -> None:
     os.kill(process.pid, signal.SIGTERM)
     wait_until(lambda: process.exit_code is not None, "it ends", 10)
     assert process.exit_code == 0
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.yaml")), ids=lambda path: path.stem)
+def test_reviewed_manifests_fit_a_restricted_namespace(server: ApiServer, path: Path) -> None:
+    """The API server accepts each, strictly, and its Pod Security admission has nothing to warn about."""
+    name = f"restricted-{secrets.token_hex(4)}"
+    server.kubectl("create", "namespace", name)
+    server.kubectl("label", "namespace", name, "pod-security.kubernetes.io/warn=restricted")
+    text = path.read_text(encoding="utf-8").replace("namespace: default", f"namespace: {name}")
+    applied = server.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", input=text)
+    assert applied.stderr == ""
+    server.kubectl("delete", "namespace", name, "--wait=false")

@@ -7,7 +7,7 @@ from cloudtrail_operator.core.merge import merge_reports, take_figures
 from cloudtrail_operator.core.observation import Observation
 from cloudtrail_operator.core.readiness import Situation, describe_rollout, evaluate_readiness, find_ready_count
 from cloudtrail_operator.core.source import SpecProblem
-from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
+from cloudtrail_spec.conditions import ConditionType, Reason
 from cloudtrail_spec.pipeline import Mode
 from cloudtrail_spec.status import CloudTrailSourceStatus
 
@@ -73,8 +73,9 @@ def parse_reason(word: str) -> Reason:
         return Reason.NOT_OBSERVED
 
 
-def is_settled(verdict: Verdict) -> bool:
-    """Say whether only time or a person can change the verdict: nothing is under way."""
+def is_under_way(verdict: Verdict) -> bool:
+    """Say whether the verdict is about to change: collectors start, stop, or have not reported yet."""
     return any(
-        finding.type is ConditionType.READY and finding.status is ConditionStatus.TRUE for finding in verdict.findings
+        finding.type is ConditionType.READY and finding.reason in (Reason.ROLLING_OUT, Reason.WAITING_FOR_COLLECTORS)
+        for finding in verdict.findings
     )

@@ -28,10 +28,13 @@ class Engine:
         self._slots = asyncio.Semaphore(at_once)
         self._failures: Counter[SourceKey] = Counter()
         self._started: dict[SourceKey, float] = {}
+        self._watched: dict[Kind, float] = {}
+        telemetry.measure_with(lambda: len(self._queue), lambda: len(self._store.source_keys()))
 
     def note_change(self, kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
         """Take in a watched change and look at its source soon."""
         telemetry.watched(kind.value.kind)
+        self._watched[kind] = self._clock.monotonic()
         if deleted:
             self._store.remove(kind, manifest)
             news = True
@@ -55,6 +58,10 @@ class Engine:
         for key in self._store.source_keys():
             self._queue.add(key, random.random() * within_seconds)  # noqa: S311
 
+    def watched_since(self, kind: Kind, moment: float) -> bool:
+        """Say whether the watch of a kind has told of anything since a moment of the monotonic clock."""
+        return self._watched.get(kind, -1.0) >= moment
+
     @property
     def stuck(self) -> list[SourceKey]:
         """The sources whose look does not end."""
@@ -67,7 +74,6 @@ class Engine:
             while True:
                 await self._slots.acquire()
                 key = await self._queue.take()
-                telemetry.measured(len(self._queue), len(self._store.source_keys()))
                 tasks.create_task(self._work(key))
 
     async def _work(self, key: SourceKey) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cloudtrail_operator.core.desired import Desired, build_desired
-from cloudtrail_operator.core.evaluation import evaluate, evaluate_failure, evaluate_problem, is_settled
+from cloudtrail_operator.core.evaluation import evaluate, evaluate_failure, evaluate_problem, is_under_way
 from cloudtrail_operator.core.findings import Verdict
 from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.core.names import Manifest, workload_name
@@ -24,7 +24,7 @@ from cloudtrail_spec.crd import KIND
 from cloudtrail_spec.pipeline import Mode
 from cloudtrail_spec.status import CloudTrailSourceStatus
 
-UNSETTLED_SECONDS = 2.0  # how soon to look again while something is under way
+UNDER_WAY_SECONDS = 2.0  # how soon to look again while something is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,15 @@ class Reconciler:
             await self._report(source, evaluate_failure(str(error) or type(error).__name__, source.status))
             raise
         await self._report(source, verdict)
-        if not is_settled(verdict):
-            return min(UNSETTLED_SECONDS, self._policy.poll_seconds) if verdict.replicas is not None else None
-        return None if verdict.mode is Mode.PAUSED else self._policy.poll_seconds
+        return self._choose_delay(verdict)
+
+    def _choose_delay(self, verdict: Verdict) -> float | None:
+        """Choose when to look again if nothing changes until then."""
+        if is_under_way(verdict):
+            return min(UNDER_WAY_SECONDS, self._policy.poll_seconds)
+        # No collector runs, or none that this spec is about: only a change of the source makes a difference.
+        rests = verdict.replicas is None or verdict.mode is Mode.PAUSED
+        return None if rests else self._policy.poll_seconds
 
     async def _act(self, source: Source) -> Verdict:
         spec = parse_spec(source.spec)

@@ -1,6 +1,7 @@
 """Lists everything now and then: the first fill of the store, and the cure for a change that no watch told."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from cloudtrail_operator import telemetry
@@ -12,6 +13,7 @@ from cloudtrail_operator.reconcile.engine import Engine
 
 RESYNC_SECONDS = 300.0
 RETRY_SECONDS = 5.0
+GRACE_SECONDS = 10.0
 
 
 class Resync:
@@ -24,6 +26,8 @@ class Resync:
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self.finished_at: float | None = None
         """When everything was listed last, by the monotonic clock; None before the first time."""
+        self.silent_watches: list[Kind] = []
+        """Kinds of which the last list found changes while their watch told of nothing."""
 
     async def fill(self) -> None:
         """List everything, as often as it takes until it works: the CRD or the permissions may come later than we."""
@@ -40,16 +44,33 @@ class Resync:
         """List everything now and then, until cancelled."""
         while True:
             await asyncio.sleep(RESYNC_SECONDS)
+            started = self._clock.monotonic()
             try:
-                await self.list_all()
+                changes = await self.list_all()
             except ClusterError as error:
                 telemetry.LOGGER.warning("cannot list", extra={"error": str(error)})
+            else:
+                await self._check_watches(changes, started)
             self._engine.look_at_all(within_seconds=RESYNC_SECONDS / 2)
 
-    async def list_all(self) -> None:
-        """List everything once. Sources come last: when one is looked at, its children are known."""
+    async def list_all(self) -> Counter[Kind]:
+        """List everything once; count by kind what was not known. Sources come last: their children are known then."""
+        changes: Counter[Kind] = Counter()
         for kind in (*CHILD_KINDS, Kind.POD, Kind.SOURCE):
             selector = None if kind is Kind.SOURCE else CHILD_SELECTOR
             for namespace in self._namespaces:
-                self._engine.note_list(kind, namespace, await self._catalog.list(kind, namespace, selector))
+                manifests = await self._catalog.list(kind, namespace, selector)
+                changes[kind] += self._engine.note_list(kind, namespace, manifests)
         self.finished_at = self._clock.monotonic()
+        return changes
+
+    async def _check_watches(self, changes: Counter[Kind], started: float) -> None:
+        """Find the watches that are silent though there was something to tell. A living one may be a moment late."""
+        await asyncio.sleep(GRACE_SECONDS)
+        self.silent_watches = [
+            kind
+            for kind, count in changes.items()
+            if count and not self._engine.watched_since(kind, started - GRACE_SECONDS)
+        ]
+        for kind in self.silent_watches:
+            telemetry.missed(kind.value.kind, changes[kind])

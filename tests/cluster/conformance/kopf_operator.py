@@ -24,7 +24,7 @@ def show_size(body: kopf.Body, spec: kopf.Spec, patch: kopf.Patch, **_: Any) -> 
 
 
 @kopf.on.delete(GROUP, "v1", "widgets")
-def say_goodbye(name: str, logger: logging.Logger, **_: Any) -> None:
+def say_goodbye(name: str, logger: logging.Logger | logging.LoggerAdapter[Any], **_: Any) -> None:
     logger.info("deleted %s", name)
 
 

@@ -13,6 +13,8 @@ from localcluster.aws.endpoint import AwsEndpoint
 ISSUER_HOST = "oidc.cluster.local"
 AUDIENCE = "sts.amazonaws.com"
 Policy = dict[str, Any]
+# AWS checks a batch call by its singular action; ministack wants one of the batch's own name, which AWS does not know.
+MINISTACK_ACTIONS = ("sqs:ChangeMessageVisibilityBatch", "sqs:DeleteMessageBatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def build_collector_policy(queue_arn: str, bucket: str) -> Policy:
                     "sqs:DeleteMessage",
                     "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
+                    *MINISTACK_ACTIONS,
                 ],
                 "Resource": queue_arn,
             },

@@ -17,8 +17,8 @@ from localcluster.trail import TimedOutError, Trail
 
 API_SERVERS: dict[ApiServerKind, str] = {
     "user": "the cluster of your KUBECONFIG",
-    "real": "a real kube-apiserver with etcd and kube-controller-manager, on this machine",
-    "embedded": "an embedded emulator. For the real one, install Go and run: make envtest",
+    "real": "a real kube-apiserver, etcd and kube-controller-manager",
+    "embedded": "an embedded emulator (the real one needs Go: make envtest)",
 }
 
 

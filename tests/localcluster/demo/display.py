@@ -38,10 +38,12 @@ class Display:
                 finally:
                     self._status = None
         else:
-            self.console.print(f"{self._clock()} … {text}")
+            self.console.print(f"{self._clock()} … {text}", soft_wrap=True)
             self._shown_at = time.monotonic()
             yield
-        self.console.print(f"{self._clock()} [green]✔[/] {text} [dim]({time.monotonic() - began:.1f} s)[/]")
+        self.console.print(
+            f"{self._clock()} [green]✔[/] {text} [dim]({time.monotonic() - began:.1f} s)[/]", soft_wrap=True
+        )
 
     def progress(self, text: str) -> None:
         """Replace the live line; when piped, print a line every few seconds."""
@@ -49,7 +51,7 @@ class Display:
             self._status.update(text)
         elif time.monotonic() - self._shown_at >= PIPED_INTERVAL_SECONDS:
             self._shown_at = time.monotonic()
-            self.console.print(f"{self._clock()}   {text}")
+            self.console.print(f"{self._clock()}   {text}", soft_wrap=True)
 
     def line(self, text: str) -> None:
         """Print one line as it is."""

@@ -45,7 +45,7 @@ def apply_configuration(live: Json, config: Json, schema: Json, manager: Manager
         raise _conflicts(contested, manager)
     before = owners.get(manager)
     others = {other: own for other, own in owners.items() if other != manager}
-    for path in sorted((before.paths if before else frozenset()) - intended, key=len, reverse=True):
+    for path in sorted((before.paths if before else frozenset()) - intended, key=len):
         if not any(_covers(path, own.paths) for own in others.values()):
             _remove(merged, path, schema)
     after: Owners = {

@@ -54,6 +54,7 @@ _NATIVE = frozenset(
         "in",
     ]
 )
+_EVALUATION_ERRORS = (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError)
 _UNSUPPORTED_KEYS = ("optionalOldSelf",)
 NOT_CHECKED = Cause(
     "<nil>",
@@ -147,12 +148,12 @@ def _evaluate_rule(rule: Json, value: Any, old: Any, schema: Json) -> str | None
     try:
         if _compiled(rule["rule"]).execute(context) is True:
             return None
-    except (RuntimeError, TypeError, ValueError) as error:
+    except _EVALUATION_ERRORS as error:
         return f"rule evaluation error: {error}"
     if rule.get("messageExpression"):
         try:
             return str(_compiled(rule["messageExpression"]).execute(context))
-        except (RuntimeError, TypeError, ValueError):
+        except _EVALUATION_ERRORS:
             pass
     return str(rule.get("message") or f"failed rule: {rule['rule']}")
 

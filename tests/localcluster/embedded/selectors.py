@@ -75,7 +75,7 @@ def _field_term(term: str, selectable: frozenset[str]) -> Predicate:
         raise bad_request(f"invalid selector: '{term}'; can't understand '{term}'")
     field, operator, value = found[1], found[2], found[3]
     if field not in selectable:
-        raise bad_request(f'field label not supported: "{field}"')
+        raise bad_request(f"field label not supported: {field}")
     path = field.split(".")
 
     def holds(obj: Json) -> bool:

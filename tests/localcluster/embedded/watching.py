@@ -83,10 +83,14 @@ def _bookmark(resource: Resource, version: int) -> Json:
 
 
 def _select(event: Event, matches: Predicate) -> list[Change]:
-    """An object that starts to match is an addition for this client, one that stops to match a deletion."""
-    before = event.previous is not None and matches(event.previous)
-    if event.type == "DELETED":
-        return [("DELETED", event.obj)] if before else []
-    if matches(event.obj):
-        return [("MODIFIED" if before else "ADDED", event.obj)]
-    return [("DELETED", event.obj)] if before else []
+    """An object that starts to match is an addition for this client, one that stops to match a deletion.
+
+    What is deleted in this sense is shown as it was when it still matched: clients look at its labels.
+    """
+    previous = event.previous if event.previous is not None and matches(event.previous) else None
+    if event.type != "DELETED" and matches(event.obj):
+        return [("MODIFIED" if previous else "ADDED", event.obj)]
+    if previous is None:
+        return []
+    last = {**previous, "metadata": {**previous["metadata"], "resourceVersion": str(event.version)}}
+    return [("DELETED", last)]

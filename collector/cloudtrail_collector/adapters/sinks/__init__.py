@@ -1,0 +1,1 @@
+"""Where event records go: one kind a file."""

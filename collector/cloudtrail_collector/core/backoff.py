@@ -1,0 +1,22 @@
+"""Turns the number of an attempt into a delay. `jitter` is a random number of [0, 1) that the caller draws."""
+
+RETURN_BASE_SECONDS = 30
+RETURN_CAP_SECONDS = 900
+RECEIVE_BASE_SECONDS = 1.0
+RECEIVE_CAP_SECONDS = 30.0
+
+
+def build_return_delay(receive_count: int, jitter: float) -> int:
+    """Return how long a message stays invisible after it failed: 30 s, 60 s, 120 s ... 900 s, the upper half jittered.
+
+    With a maxReceiveCount of 5 a message survives an outage of its sink of about ten minutes.
+    """
+    exponent = min(max(receive_count, 1) - 1, 10)
+    full = min(RETURN_BASE_SECONDS * (1 << exponent), RETURN_CAP_SECONDS)
+    return round(full * (0.5 + jitter / 2))
+
+
+def build_receive_delay(failures: int, jitter: float) -> float:
+    """Return the pause after the nth failed receive in a row: 1 s, 2 s, 4 s ... 30 s, the last tenth jittered."""
+    full = min(RECEIVE_BASE_SECONDS * (1 << min(max(failures, 1) - 1, 10)), RECEIVE_CAP_SECONDS)
+    return full * (0.9 + jitter / 10)

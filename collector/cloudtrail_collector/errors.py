@@ -1,0 +1,51 @@
+"""Our exceptions, by what happens next.
+
+CollectorError
+├── AwsError           the message is returned and tried again later
+│   └── ReceiptLostError      the message belongs to somebody else by now: forget it
+├── SinkError          the message is returned and tried again later
+└── ConfigurationError   the process ends with code 2
+"""
+
+from collections.abc import Sequence
+
+from cloudtrail_spec.conditions import Reason
+
+
+class CollectorError(Exception):
+    """Anything that we raise on purpose."""
+
+
+class AwsError(CollectorError):
+    """A failed request to AWS. `action` is the IAM action that it needs, `resource` the ARN that it is about."""
+
+    def __init__(self, *, action: str, code: str, resource: str, reason: Reason, message: str) -> None:
+        super().__init__(f"{action} on {resource}: {code}: {message}")
+        self.action = action
+        self.code = code
+        self.resource = resource
+        self.reason = reason
+        self.message = message
+
+
+class ReceiptLostError(AwsError):
+    """The receipt handle is no longer valid."""
+
+
+class SinkError(CollectorError):
+    """A sink did not accept a batch."""
+
+    def __init__(self, sink: str, reason: Reason, code: str, message: str) -> None:
+        super().__init__(f"sink {sink}: {message}")
+        self.sink = sink
+        self.reason = reason
+        self.code = code
+        self.message = message
+
+
+class ConfigurationError(CollectorError):
+    """The configuration file or the environment is wrong; `errors` has one line for each mistake."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = tuple(errors)

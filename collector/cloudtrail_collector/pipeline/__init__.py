@@ -1,0 +1,1 @@
+"""The running parts: threads that are written against `ports` only."""

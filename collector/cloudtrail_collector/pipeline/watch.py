@@ -1,0 +1,90 @@
+"""Watches what the collector depends on besides receiving: the queue's attributes, and the bucket once at the start."""
+
+import threading
+from collections.abc import Callable
+
+from cloudtrail_collector.errors import AwsError
+from cloudtrail_collector.ports import MessageQueue, ObjectStore
+from cloudtrail_collector.telemetry import Telemetry
+from cloudtrail_spec.conditions import Reason
+from cloudtrail_spec.pipeline import PipelineSpec
+
+INTERVAL_SECONDS = 30.0
+# SQS's own default, used until the queue's attributes are known.
+DEFAULT_VISIBILITY_SECONDS = 30
+PROBE_KEY = "AWSLogs/.cloudtrail-operator-probe"
+
+
+class QueueWatch:
+    """A thread that reads the queue's attributes every 30 seconds."""
+
+    def __init__(self, spec: PipelineSpec, queue: MessageQueue, store: ObjectStore, telemetry: Telemetry) -> None:
+        self._wanted = spec.visibility_timeout_seconds
+        self._probe_key = _join(spec.prefix, PROBE_KEY)
+        self._queue = queue
+        self._store = store
+        self._telemetry = telemetry
+        self._stopping = threading.Event()
+        self._looked = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self.visibility_timeout_seconds = self._wanted or DEFAULT_VISIBILITY_SECONDS
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Tell whether the thread runs."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    def wait_for_first_look(self, timeout: float) -> None:
+        """Wait until the attributes were asked for once, so that the first messages get the right timeout."""
+        self._looked.wait(timeout)
+
+    def _run(self) -> None:
+        self._turn(self._look)
+        self._looked.set()
+        self._turn(self._probe)
+        while not self._stopping.wait(INTERVAL_SECONDS):
+            self._turn(self._look)
+
+    def _turn(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  (a task's boundary: the watch must go on)
+            self._telemetry.crashed("watch", error)
+
+    def _look(self) -> None:
+        try:
+            figures = self._queue.read_figures()
+        except AwsError as failure:
+            self._telemetry.figures_failed(failure)
+            return
+        if self._wanted is None and figures.visibility_timeout_seconds:
+            self.visibility_timeout_seconds = figures.visibility_timeout_seconds
+        self._telemetry.figures_read(figures)
+
+    def _probe(self) -> None:
+        """Ask for an object that does not exist.
+
+        Without s3:ListBucket S3 answers AccessDenied for a missing key, so only the other answers tell something.
+        """
+        try:
+            self._store.fetch(self._probe_key)
+        except AwsError as failure:
+            if failure.reason is Reason.OBJECT_NOT_FOUND:
+                self._telemetry.bucket_probed()
+            elif failure.reason is not Reason.ACCESS_DENIED:
+                self._telemetry.bucket_probe_failed(failure)
+        else:
+            self._telemetry.bucket_probed()
+
+
+def _join(prefix: str | None, key: str) -> str:
+    if not prefix or "AWSLogs/" in prefix:
+        return key if not prefix else prefix.rstrip("/") + "/.cloudtrail-operator-probe"
+    return f"{prefix.rstrip('/')}/{key}"

@@ -1,0 +1,86 @@
+"""Worker threads: take a message, collect it, and carry out its outcome."""
+
+import queue
+import random
+import threading
+
+from cloudtrail_collector.core.backoff import build_return_delay
+from cloudtrail_collector.errors import AwsError
+from cloudtrail_collector.pipeline.collect import MessageCollector, Outcome
+from cloudtrail_collector.pipeline.ledger import Ledger
+from cloudtrail_collector.pipeline.returning import return_messages
+from cloudtrail_collector.ports import Message, MessageQueue
+from cloudtrail_collector.telemetry import Telemetry
+
+
+class Workers:
+    """A fixed number of threads; what may wait for them is bounded by the ledger."""
+
+    def __init__(
+        self, collector: MessageCollector, messages: MessageQueue, ledger: Ledger, telemetry: Telemetry, *, holds: bool
+    ) -> None:
+        self._collector = collector
+        self._messages = messages
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._holds = holds
+        self._waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, count: int) -> None:
+        """Start the threads."""
+        for number in range(count):
+            thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def are_alive(self) -> bool:
+        """Tell whether every thread runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def submit(self, message: Message) -> None:
+        """Leave a claimed message to the next free worker."""
+        self._waiting.put(message)
+
+    def take_waiting(self) -> list[Message]:
+        """Take back what no worker has begun."""
+        taken = []
+        while True:
+            try:
+                taken.append(self._waiting.get_nowait())
+            except queue.Empty:
+                return taken
+
+    def _run(self) -> None:
+        while True:
+            message = self._waiting.get()
+            try:
+                self._finish(message, self._collector.collect(message))
+            except Exception as error:  # noqa: BLE001  (a task's boundary: the message goes back, the worker lives on)
+                self._telemetry.crashed("worker", error)
+                self._return(message, "internal")
+
+    def _finish(self, message: Message, outcome: Outcome) -> None:
+        if outcome.failed is not None:
+            self._return(message, outcome.failed)
+        elif self._holds:
+            self._ledger.hold(message.id)
+        else:
+            self._delete(message)
+
+    def _delete(self, message: Message) -> None:
+        lease = self._ledger.settle(message.id)
+        if lease is None:
+            return  # given back in the meantime: whoever receives it next delivers it again
+        try:
+            self._messages.delete(lease.receipt_handle)
+        except AwsError as failure:
+            self._telemetry.delete_failed(message.id, failure)
+        else:
+            self._telemetry.deleted(message.sent_at)
+
+    def _return(self, message: Message, reason: str) -> None:
+        lease = self._ledger.settle(message.id)
+        if lease is not None:
+            delay = build_return_delay(message.receive_count, random.random())  # noqa: S311  (spreads retries, no secret)
+            return_messages(self._messages, self._telemetry, [lease], reason=reason, delay=delay)

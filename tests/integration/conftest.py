@@ -1,0 +1,62 @@
+"""The collector as a process against a stand-in for AWS over HTTP, and a sink that a test commands."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.collector_process import Collector
+from integration.http_sink import HttpSinkServer
+from localcluster.aws import AwsEndpoint, running_aws
+from localcluster.aws.provision import TrailStorage, create_trail_storage
+
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
+    with running_aws("moto", tmp_path_factory.mktemp("aws")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def storage(aws: AwsEndpoint) -> TrailStorage:
+    """A trail whose queue is empty: S3's test event, sent when notifications are set up, is gone."""
+    storage = create_trail_storage(aws, f"trail-{next(_names)}", visibility_timeout_seconds=30)
+    aws.client("sqs").purge_queue(QueueUrl=storage.queue_url)
+    return storage
+
+
+@pytest.fixture
+def sink() -> Iterator[HttpSinkServer]:
+    with HttpSinkServer() as server:
+        yield server
+
+
+@pytest.fixture
+def start(aws: AwsEndpoint, storage: TrailStorage, tmp_path: Path) -> Iterator[Callable[..., Collector]]:
+    """Start collectors of the test's own trail; `changes` go into the configuration, None removes a field."""
+    started: list[Collector] = []
+
+    def start_one(environment: dict[str, str] | None = None, **changes: Any) -> Collector:
+        spec = {
+            "mode": "Active",
+            "bucket": storage.bucket,
+            "queueArn": storage.queue_arn,
+            "region": aws.region,
+            "endpointUrl": aws.url,
+            "sinks": [{"name": "out", "stdout": {}}],
+        } | changes
+        directory = tmp_path / f"collector-{len(started)}"
+        directory.mkdir()
+        kept = {name: value for name, value in spec.items() if value is not None}
+        collector = Collector(directory, kept, environment or {})
+        started.append(collector)
+        collector.start()
+        return collector
+
+    yield start_one
+    for collector in started:
+        collector.kill()

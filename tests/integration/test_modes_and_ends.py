@@ -1,0 +1,150 @@
+"""Mode Test, the end of a process, and what it says when AWS refuses."""
+
+import json
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from integration.collector_process import PROGRAM, Collector, wait_until
+from integration.http_sink import HttpSinkServer
+from integration.queues import count_messages, put, set_visibility_timeout
+from localcluster.aws import AwsEndpoint
+from localcluster.aws.provision import TrailStorage
+from localcluster.corpus import generate_log_files
+
+Start = Callable[..., Collector]
+
+
+def test_mode_test_delivers_once_deletes_nothing_and_gives_back(
+    aws: AwsEndpoint, storage: TrailStorage, start: Start
+) -> None:
+    set_visibility_timeout(aws, storage, 4)
+    files = list(generate_log_files(25, seed=31))
+    put(aws, storage, *files)
+    collector = start(mode="Test", test={"maxMessages": 20})
+    wait_until(lambda: collector.read_status()["state"] == "Holding", "the bound to be reached")
+    held = collector.count_events()
+    assert collector.read_status()["messages"]["held"] == 20
+    wait_until(lambda: count_messages(aws, storage.queue_url) == (5, 20), "five messages to be left")
+    assert collector.stop() == 0
+    assert collector.count_events() == held
+    assert set(held.values()) == {1}
+    assert count_messages(aws, storage.queue_url) == (25, 0)
+
+
+def test_sigterm_finishes_what_is_in_work_and_gives_back_the_rest(
+    aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
+) -> None:
+    files = list(generate_log_files(9, seed=32))
+    sink.gate.clear()
+    put(aws, storage, *files)
+    collector = start({"CLOUDTRAIL_WORKERS": "1"}, sinks=[{"name": "siem", "http": {"url": sink.url}}])
+    assert sink.arrived.wait(20)
+    wait_until(lambda: collector.read_status()["messages"]["inFlight"] == 9, "all messages to be received")
+    collector.signal(signal.SIGTERM)
+    wait_until(lambda: count_messages(aws, storage.queue_url) == (8, 1), "what nobody began to be given back")
+    assert collector.read_status()["state"] == "Draining"
+    sink.gate.set()
+    assert collector.wait() == 0
+    assert count_messages(aws, storage.queue_url) == (8, 0)
+    assert len(sink.accepted) == 1
+
+
+def test_what_does_not_end_in_time_is_given_back(
+    aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
+) -> None:
+    sink.gate.clear()
+    put(aws, storage, *generate_log_files(1, seed=33))
+    collector = start({"CLOUDTRAIL_DRAIN_SECONDS": "6"}, sinks=[{"name": "siem", "http": {"url": sink.url}}])
+    assert sink.arrived.wait(20)
+    assert collector.stop() == 0
+    assert count_messages(aws, storage.queue_url) == (1, 0)
+
+
+def test_a_second_signal_ends_at_once(
+    aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
+) -> None:
+    sink.gate.clear()
+    put(aws, storage, *generate_log_files(1, seed=34))
+    collector = start({"CLOUDTRAIL_DRAIN_SECONDS": "60"}, sinks=[{"name": "siem", "http": {"url": sink.url}}])
+    assert sink.arrived.wait(20)
+    collector.signal(signal.SIGTERM)
+    wait_until(lambda: collector.read_status()["state"] == "Draining", "the drain to begin")
+    collector.signal(signal.SIGTERM)
+    assert collector.wait(10) == 1
+    assert count_messages(aws, storage.queue_url) == (1, 0)
+
+
+def test_a_missing_queue_is_named_and_its_return_is_noticed(
+    aws: AwsEndpoint, storage: TrailStorage, start: Start
+) -> None:
+    name = f"{storage.bucket}-late"
+    arn = f"arn:aws:sqs:{aws.region}:{aws.account_id}:{name}"
+    collector = start(queueArn=arn)
+    wait_until(lambda: collector.read_check("QueueReachable")["status"] == "False", "the check to fail")
+    check = collector.read_check("QueueReachable")
+    assert check["reason"] == "QueueNotFound"
+    assert f"sqs:ReceiveMessage on {arn}" in check["message"]
+    assert collector.get("/readyz") == "ok\n"
+    aws.client("sqs").create_queue(QueueName=name)
+    wait_until(lambda: collector.read_check("QueueReachable")["status"] == "True", "the queue to be found", 30)
+
+
+def test_a_missing_bucket_is_named(storage: TrailStorage, start: Start) -> None:
+    collector = start(bucket=f"{storage.bucket}-nowhere")
+    wait_until(lambda: collector.read_check("BucketReadable")["status"] == "False", "the check to fail")
+    check = collector.read_check("BucketReadable")
+    assert check["reason"] == "BucketNotFound"
+    assert f"s3:GetObject on arn:aws:s3:::{storage.bucket}-nowhere" in check["message"]
+
+
+def test_an_endpoint_that_does_not_answer_is_told_apart(start: Start) -> None:
+    collector = start(endpointUrl="http://127.0.0.1:9")
+    wait_until(lambda: collector.read_check("QueueReachable")["status"] == "False", "the check to fail")
+    assert collector.read_check("QueueReachable")["reason"] == "EndpointUnreachable"
+
+
+def test_missing_credentials_are_told_apart(start: Start) -> None:
+    collector = start({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"})
+    wait_until(lambda: collector.read_check("CredentialsValid")["status"] == "False", "the check to fail")
+    assert collector.read_check("CredentialsValid")["reason"] == "CredentialsRejected"
+
+
+def test_a_broken_file_is_refused_with_every_error(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    sinks = [{"name": "out", "http": {"url": "ftp://x"}}]
+    config.write_text(
+        json.dumps({"mode": "Active", "bucket": "B", "queueArn": "x", "region": "us-east-1", "sinks": sinks, "x": 1})
+    )
+    environment = {"CLOUDTRAIL_WORKERS": "none"}
+    result = subprocess.run(
+        [PROGRAM, "run", "--config", config], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.returncode == 2
+    paths = Counter(line.split(":")[0] for line in result.stderr.splitlines())
+    assert paths == Counter(["bucket", "queueArn", "sinks[0].http.url", "x", "CLOUDTRAIL_WORKERS"])
+
+
+def test_check_says_yes_or_why_not(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    spec = {
+        "mode": "Active",
+        "bucket": "bucket",
+        "queueArn": "arn:aws:sqs:us-east-1:111122223333:queue",
+        "region": "us-east-1",
+        "sinks": [{"name": "out", "stdout": {}}],
+    }
+    for change, code, complaint in [
+        ({}, 0, ""),
+        ({"mode": "Paused", "format": "ECS"}, 2, "format: ECS is not available"),
+    ]:
+        config.write_text(json.dumps(spec | change))
+        result = subprocess.run([PROGRAM, "check", "--config", config], capture_output=True, text=True, check=False)
+        assert result.returncode == code
+        assert complaint in result.stderr
+    absent = subprocess.run(
+        [PROGRAM, "check", "--config", tmp_path / "no"], capture_output=True, text=True, check=False
+    )
+    assert (absent.returncode, "No such file" in absent.stderr) == (2, True)

@@ -1,0 +1,53 @@
+"""The store: by source, never back in time."""
+
+from typing import Any
+
+from cloudtrail_operator.core.kinds import Kind
+from cloudtrail_operator.core.source import SourceKey
+from cloudtrail_operator.reconcile.store import Store
+
+KEY = SourceKey("ns", "trail")
+
+
+def _child(version: int, uid: str = "u1", name: str = "trail-collector", namespace: str = "ns") -> dict[str, Any]:
+    labels = {"cloudtrail-operator.io/source": "trail"}
+    metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": str(version), "labels": labels}
+    return {"metadata": metadata | {"managedFields": ["large"]}}
+
+
+def test_older_version_is_no_news() -> None:
+    store = Store()
+    assert store.put(Kind.SERVICE, _child(10))
+    assert not store.put(Kind.SERVICE, _child(9))
+    assert not store.put(Kind.SERVICE, _child(10))
+    assert store.put(Kind.SERVICE, _child(100))
+    (kept,) = store.children(KEY)
+    assert kept["metadata"]["resourceVersion"] == "100"
+    assert "managedFields" not in kept["metadata"]
+
+
+def test_late_news_of_a_deletion_does_not_remove_the_successor() -> None:
+    store = Store()
+    store.put(Kind.SERVICE, _child(10, "u1"))
+    store.put(Kind.SERVICE, _child(12, "u2"))
+    store.remove(Kind.SERVICE, _child(11, "u1"))
+    assert len(store.children(KEY)) == 1
+    store.remove(Kind.SERVICE, _child(13, "u2"))
+    assert store.children(KEY) == []
+
+
+def test_list_replaces_what_is_known_of_its_namespace_only() -> None:
+    store = Store()
+    store.put(Kind.POD, _child(1, "gone", "p1"))
+    store.put(Kind.POD, _child(2, "kept", "p2"))
+    store.put(Kind.POD, _child(3, "elsewhere", "p3", "other"))
+    changed = store.replace(Kind.POD, "ns", [_child(2, "kept", "p2"), _child(4, "new", "p4")])
+    assert sorted(item["metadata"]["uid"] for item in changed) == ["gone", "new"]
+    assert sorted(item["metadata"]["uid"] for item in store.all_of(Kind.POD)) == ["elsewhere", "kept", "new"]
+
+
+def test_resource_without_a_source_is_ignored() -> None:
+    store = Store()
+    stranger = _child(1)
+    del stranger["metadata"]["labels"]
+    assert not store.put(Kind.SERVICE, stranger)
