@@ -177,6 +177,13 @@ class Telemetry:
         with self._lock:
             self._set_check(ConditionType.BUCKET_READABLE, ConditionStatus.FALSE, failure.reason, f"{failure}.")
 
+    def bucket_probe_inconclusive(self) -> None:
+        """S3 answers, but not whether objects may be read; an earlier probe's complaint no longer holds."""
+        with self._lock:
+            if self._bucket.status is not ConditionStatus.FALSE and not self._bucket.tried:
+                message = "S3 answers; no object has been announced yet."
+                self._set_check(ConditionType.BUCKET_READABLE, ConditionStatus.UNKNOWN, Reason.NOT_OBSERVED, message)
+
     def file_fetched(self, size: int) -> None:
         """An object was read."""
         self.metrics.compressed.inc(size)

@@ -16,7 +16,7 @@ from cloudtrail_operator.adapters.kubernetes import KubernetesCluster
 from cloudtrail_operator.adapters.recorder import EventRecorder
 from cloudtrail_operator.core.workload import CollectorDefaults
 from cloudtrail_operator.handlers.startup import build_kopf_settings, register_login
-from cloudtrail_operator.handlers.watches import register_watches
+from cloudtrail_operator.handlers.watches import Inbox, register_watches
 from cloudtrail_operator.reconcile.engine import Engine
 from cloudtrail_operator.reconcile.reconciler import Outside, Policy, Reconciler
 from cloudtrail_operator.reconcile.resync import RESYNC_SECONDS, Resync
@@ -60,7 +60,7 @@ def find_problems(engine: Engine, resync: Resync, clock: SystemClock) -> list[st
 
 async def _run_together(settings: Settings, access: Access, engine: Engine, resync: Resync) -> None:
     """Run kopf, which ends on a signal, and beside it what ends with it. The end of any ends all."""
-    watches = asyncio.create_task(_watch(settings, access, engine), name="watches")
+    watches = asyncio.create_task(_watch(settings, access, Inbox(engine, resync)), name="watches")
     beside = [
         asyncio.create_task(engine.run(), name="engine"),
         asyncio.create_task(resync.run(), name="resync"),
@@ -75,11 +75,11 @@ async def _run_together(settings: Settings, access: Access, engine: Engine, resy
         task.result()
 
 
-async def _watch(settings: Settings, access: Access, engine: Engine) -> None:
+async def _watch(settings: Settings, access: Access, inbox: Inbox) -> None:
     registry = kopf.OperatorRegistry()
     kopf_settings = build_kopf_settings()
     register_login(registry, access)
-    register_watches(registry, kopf_settings, engine)
+    register_watches(registry, kopf_settings, inbox)
     await kopf.operator(
         registry=registry,
         settings=kopf_settings,

@@ -72,6 +72,11 @@ def test_schema_violation_names_the_field_and_the_rule(
     assert (NOT_CHECKED in refusal) == blocks_rules
 
 
+def test_name_that_the_schema_restricts_is_refused(cluster: Cluster) -> None:
+    refusal = cluster.refused("create", "-f", "-", stdin=json.dumps(widget("a" * 21)))
+    assert "metadata.name: Too long: may not be more than 20 bytes" in refusal
+
+
 def test_defaults_pruning_and_strictness(cluster: Cluster) -> None:
     body = json.dumps(widget(unknown=1, free={"anything": [1]}, sinks=[{"name": "a", "bad": 1}]))
     strict = cluster.refused("create", "-f", "-", stdin=body)

@@ -28,7 +28,6 @@ NAME = "org-trail"
 WORKLOAD = "org-trail-collector"
 CHILDREN = ("serviceaccount", "configmap", "service", "deployment", "poddisruptionbudget")
 OURS = "app.kubernetes.io/managed-by=cloudtrail-operator"
-ADDRESS = "127.88.4.2"
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
@@ -130,7 +129,7 @@ def site(server: ApiServer, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def stub() -> Iterator[CollectorStub]:
-    with collector_stub(ADDRESS) as stub:
+    with collector_stub() as stub:
         yield stub
 
 
@@ -256,7 +255,7 @@ def test_figures_of_two_collectors_are_merged(site: Site, stub: CollectorStub) -
     pods = wait_until(lambda: len(site.list("pods")) == 2 and site.list("pods"), "there are two pods")
     figures = {"files": {"read": 3}, "events": {"read": 10, "filtered": 4, "emitted": 6}, "lagSeconds": 250}
     event_time = "2026-01-02T03:04:05Z"
-    with collector_stub("127.88.4.3") as second:
+    with collector_stub() as second:
         stub.report = build_report(site.config_hash(), **figures, lastEventTime=event_time)
         second.report = build_report(site.config_hash(), **figures | {"lagSeconds": None})
         for pod, collector in zip(pods, (stub, second), strict=True):
@@ -354,7 +353,7 @@ def test_pod_that_cannot_start_is_named_with_its_cause(site: Site) -> None:
     site.apply(roleArn=None, credentials={"type": "Secret", "secretRef": {"name": "missing"}})
     pod = site.newest_pod()
     waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "missing" not found'}}
-    write_pod_status(site.server, pod, ADDRESS, ready=False, state=waiting)
+    write_pod_status(site.server, pod, "127.0.0.1", ready=False, state=waiting)
     message = site.wait_condition("Ready", "False", "CollectorFailing")["message"]
     assert pod["metadata"]["name"] in message
     assert 'CreateContainerConfigError: secret "missing" not found' in message

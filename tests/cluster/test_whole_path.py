@@ -119,14 +119,15 @@ def test_filter_drops_what_its_selectors_match_and_nothing_else(trail: Trail) ->
 
 
 def test_t1_collector_killed_in_the_middle_loses_nothing(trail: Trail) -> None:
-    files = list(generate_log_files(60, seed=15))
+    """SIGKILL while files are in work: their messages reappear, and every event arrives at least once."""
+    files = list(generate_log_files(300, seed=15))
+    trail.apply("Paused", visibilityTimeoutSeconds=30)
+    trail.upload(files)
     trail.apply("Active", visibilityTimeoutSeconds=30)
-    trail.wait_ready()
-    trail.upload(files[:20])
-    wait_until("the first events", lambda: len(trail.read_events()) > 0)
-    trail.upload(files[20:])
+    wait_until("the first events", lambda: len(trail.read_events()) > 0, interval=0.02)
     (pod,) = trail.list_pods()
     trail.cluster.kill_pod_process(pod, signal.SIGKILL)
+    assert _missing(trail, files) > 0, "the kill came too late to be in the middle"
     _wait_delivered(trail, files, timeout=120)
     _wait_drained(trail)
     assert trail.read_queue_depth().dead == 0

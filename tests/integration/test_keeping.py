@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +176,25 @@ def test_t18_a_slow_message_is_received_once(
     wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "the message to be deleted")
     assert collector.read_status()["messages"]["received"] == 1
     assert sink.count_events() == Counter(file.event_ids)
+
+
+def test_what_standard_output_does_not_take_stays(aws: AwsEndpoint, storage: TrailStorage, tmp_path: Path) -> None:
+    put(aws, storage, *generate_log_files(1, seed=29))
+    spec = {
+        "mode": "Active",
+        "bucket": storage.bucket,
+        "queueArn": storage.queue_arn,
+        "region": aws.region,
+        "endpointUrl": aws.url,
+        "sinks": [{"name": "out", "stdout": {}}],
+    }
+    collector = Collector(tmp_path, spec, {})
+    collector.stdout = Path("/dev/full")
+    try:
+        collector.start()
+        wait_until(lambda: collector.read_status()["messages"]["returned"] == 1, "the message to be returned")
+        assert collector.read_check("SinksAccepting")["reason"] == "SinkUnreachable"
+        assert count_messages(aws, storage.queue_url) == (0, 1)
+        assert collector.read_status()["messages"]["deleted"] == 0
+    finally:
+        collector.kill()

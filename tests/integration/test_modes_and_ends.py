@@ -3,8 +3,10 @@
 import json
 import signal
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from integration.collector_process import PROGRAM, Collector, wait_until
@@ -110,6 +112,50 @@ def test_missing_credentials_are_told_apart(start: Start) -> None:
     collector = start({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"})
     wait_until(lambda: collector.read_check("CredentialsValid")["status"] == "False", "the check to fail")
     assert collector.read_check("CredentialsValid")["reason"] == "CredentialsRejected"
+
+
+class _DenyingServer(ThreadingHTTPServer):
+    """Answers every request of SQS as it answers somebody without rights."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.receives = 0
+        super().__init__(("127.0.0.1", 0), _DenyingHandler)
+
+
+class _DenyingHandler(BaseHTTPRequestHandler):
+    server: _DenyingServer
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.receives += self.headers.get("X-Amz-Target") == "AmazonSQS.ReceiveMessage"
+        body = b'{"__type":"com.amazonaws.sqs#AccessDeniedException","message":"no policy allows it"}'
+        self.send_response(403)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class's name)
+        pass
+
+
+def test_t32_a_denied_receive_is_named_and_not_hammered(storage: TrailStorage, start: Start) -> None:
+    with _DenyingServer() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        collector = start(endpointUrl=f"http://127.0.0.1:{server.server_port}")
+        wait_until(lambda: collector.read_check("QueueReachable")["status"] == "False", "the check to fail")
+        check = collector.read_check("QueueReachable")
+        assert check["reason"] == "AccessDenied"
+        assert f"sqs:ReceiveMessage on {storage.queue_arn}: AccessDeniedException" in check["message"]
+        wait_until(lambda: len(collector.read_logs("receive failed")) == 3, "the third refusal")
+        delays = [log["retry_in_seconds"] for log in collector.read_logs("receive failed")]
+        assert server.receives == 3
+        assert [round(delay) for delay in delays] == [1, 2, 4]
+        server.shutdown()
+        thread.join()
 
 
 def test_a_broken_file_is_refused_with_every_error(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import yaml
 from localcluster.apiserver import ApiServer, running_api_server
 from localcluster.assets import find_helm
 from localcluster.node.layout import NodeLayout
+from localcluster.node.registration import TAINT
 from localcluster.process import Process
 
 # ruff: noqa: A002 - `input` is what subprocess.run calls it
@@ -24,6 +25,7 @@ NODE_NAME = "local"
 OPERATOR_RELEASE = "cloudtrail-operator"
 OPERATOR_NAMESPACE = "cloudtrail-system"
 
+_CRD = "cloudtrailsources.cloudtrail-operator.io"
 _TESTS = Path(__file__).parents[1]
 _CHART = _TESTS.parent / "charts" / "cloudtrail-operator"
 
@@ -130,9 +132,17 @@ class LocalCluster:
     def install_operator(
         self, values: Manifest, *, namespace: str = OPERATOR_NAMESPACE, release: str = OPERATOR_RELEASE
     ) -> None:
-        """Install the chart as a user without Helm's cluster state does, and wait until the operator is available."""
+        """Install the chart as a user without Helm's cluster state does, and wait until the operator is available.
+
+        On the user's own cluster the Pods are sent to our node, and everything is removed when the block ends; a
+        cluster that has the CRD already is left alone. Raises RuntimeError then.
+        """
+        if self.api_server.kind == "user":
+            values = self._prepare_user_cluster(values, namespace)
         rendered = render_chart(_CHART, release=release, namespace=namespace, values=values)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        if self.api_server.kind == "user":
+            self._stack.callback(self._remove, rendered, namespace)
         definitions = [document for document in rendered if document["kind"] == "CustomResourceDefinition"]
         others = [document for document in rendered if document["kind"] != "CustomResourceDefinition"]
         for documents in (definitions, others):
@@ -140,6 +150,27 @@ class LocalCluster:
             self.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", input=text)
             for document in documents:
                 self._wait_installed(document, namespace)
+
+    def create_namespace(self, name: str) -> None:
+        """Create a namespace; on the user's own cluster it is deleted when the block ends."""
+        self.kubectl("create", "namespace", name)
+        if self.api_server.kind == "user":
+            self._stack.callback(self.kubectl, "delete", "namespace", name, check=False, timeout=120)
+
+    def _prepare_user_cluster(self, values: Manifest, namespace: str) -> Manifest:
+        for resource in (f"crd/{_CRD}", f"namespace/{namespace}"):
+            if self.kubectl("get", resource, check=False).returncode == 0:
+                raise RuntimeError(f"the cluster of KUBECONFIG has {resource} already; nothing of it was touched")
+        placement = {
+            "nodeSelector": {"kubernetes.io/hostname": NODE_NAME},
+            "tolerations": [{"key": TAINT, "operator": "Exists"}],
+        }
+        return {**values, **placement, "collector": {**values.get("collector", {}), **placement}}
+
+    def _remove(self, manifests: list[Manifest], namespace: str) -> None:
+        text = yaml.safe_dump_all(manifests)
+        self.kubectl("delete", "--ignore-not-found", "-n", namespace, "-f", "-", input=text, check=False, timeout=120)
+        self.kubectl("delete", "namespace", namespace, check=False, timeout=120)
 
     def _wait_installed(self, document: Manifest, namespace: str) -> None:
         name = document["metadata"]["name"]

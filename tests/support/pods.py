@@ -1,6 +1,7 @@
 """Pods without a node: a test plays the kubelet by writing their status, and a collector by answering /status."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,9 +35,9 @@ class CollectorStub:
 
 
 @contextmanager
-def collector_stub(address: str) -> Iterator[CollectorStub]:
-    """Run a stub at port 8080 of an address in 127.0.0.0/8."""
-    stub = CollectorStub(address)
+def collector_stub() -> Iterator[CollectorStub]:
+    """Run a stub at port 8080 of an address of its own in 127.0.0.0/8: other test runs may have theirs."""
+    stub = CollectorStub(f"127.{64 + secrets.randbelow(64)}.{secrets.randbelow(256)}.{2 + secrets.randbelow(250)}")
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,7 +50,7 @@ def collector_stub(address: str) -> Iterator[CollectorStub]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Say nothing."""
 
-    server = ThreadingHTTPServer((address, 8080), Handler)
+    server = ThreadingHTTPServer((stub.address, 8080), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

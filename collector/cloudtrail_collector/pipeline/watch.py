@@ -1,4 +1,4 @@
-"""Watches what the collector depends on besides receiving: the queue's attributes, and the bucket once at the start."""
+"""Watches what the collector depends on besides receiving: the queue's attributes, and the bucket until it answers."""
 
 import threading
 from collections.abc import Callable
@@ -26,6 +26,7 @@ class QueueWatch:
         self._telemetry = telemetry
         self._stopping = threading.Event()
         self._looked = threading.Event()
+        self._probe_failed = False
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self.visibility_timeout_seconds = self._wanted or DEFAULT_VISIBILITY_SECONDS
 
@@ -51,6 +52,8 @@ class QueueWatch:
         self._turn(self._probe)
         while not self._stopping.wait(INTERVAL_SECONDS):
             self._turn(self._look)
+            if self._probe_failed:
+                self._turn(self._probe)
 
     def _turn(self, step: Callable[[], None]) -> None:
         try:
@@ -73,12 +76,16 @@ class QueueWatch:
 
         Without s3:ListBucket S3 answers AccessDenied for a missing key, so only the other answers tell something.
         """
+        self._probe_failed = False
         try:
             self._store.fetch(self._probe_key)
         except AwsError as failure:
             if failure.reason is Reason.OBJECT_NOT_FOUND:
                 self._telemetry.bucket_probed()
-            elif failure.reason is not Reason.ACCESS_DENIED:
+            elif failure.reason is Reason.ACCESS_DENIED:
+                self._telemetry.bucket_probe_inconclusive()
+            else:
+                self._probe_failed = True
                 self._telemetry.bucket_probe_failed(failure)
         else:
             self._telemetry.bucket_probed()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain, repeat
 
 from cloudtrail_operator import telemetry
 from cloudtrail_operator.core.kinds import CHILD_KINDS, Kind
@@ -12,6 +13,8 @@ from cloudtrail_operator.ports import Catalog, Clock
 from cloudtrail_operator.reconcile.engine import Engine
 
 RESYNC_SECONDS = 300.0
+AFTER_START_SECONDS = (3.0, 10.0)  # between the first list and the begin of the watches something may get lost
+SETTLE_SECONDS = 3.0
 RETRY_SECONDS = 5.0
 GRACE_SECONDS = 10.0
 
@@ -24,6 +27,7 @@ class Resync:
         self._engine = engine
         self._clock = clock
         self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._asked = asyncio.Event()
         self.finished_at: float | None = None
         """When everything was listed last, by the monotonic clock; None before the first time."""
         self.silent_watches: list[Kind] = []
@@ -40,18 +44,34 @@ class Resync:
             else:
                 return
 
+    def ask(self) -> None:
+        """Ask for a list soon: a watch began anew, and did not see what was deleted before."""
+        self._asked.set()
+
     async def run(self) -> None:
-        """List everything now and then, until cancelled."""
-        while True:
-            await asyncio.sleep(RESYNC_SECONDS)
+        """List everything soon after the start, when watches began anew, and now and then; until cancelled."""
+        for seconds in chain(AFTER_START_SECONDS, repeat(RESYNC_SECONDS)):
+            in_time = not await self._is_asked_within(seconds)
             started = self._clock.monotonic()
             try:
                 changes = await self.list_all()
             except ClusterError as error:
                 telemetry.LOGGER.warning("cannot list", extra={"error": str(error)})
-            else:
+                continue
+            if in_time and seconds == RESYNC_SECONDS:
                 await self._check_watches(changes, started)
-            self._engine.look_at_all(within_seconds=RESYNC_SECONDS / 2)
+                self._engine.look_at_all(within_seconds=RESYNC_SECONDS / 2)
+
+    async def _is_asked_within(self, seconds: float) -> bool:
+        """Wait until a list is asked for, and a moment longer since such requests come in swarms; or that long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
+        except TimeoutError:
+            return False
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._asked.clear()
+        return True
 
     async def list_all(self) -> Counter[Kind]:
         """List everything once; count by kind what was not known. Sources come last: their children are known then."""

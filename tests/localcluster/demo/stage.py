@@ -42,6 +42,6 @@ def set_stage(display: Display, directory: Path, kind: str | None = None) -> Ite
         with display.step("Bucket, queue, dead-letter queue, notification and role are created"):
             trail = create_trail(cluster, aws, namespace=NAMESPACE, name=NAME, storage_name="demo")
         with display.step("The operator is installed from its chart and starts"):
-            cluster.kubectl("create", "namespace", NAMESPACE)
+            cluster.create_namespace(NAMESPACE)
             cluster.install_operator(OPERATOR_VALUES)
         yield trail

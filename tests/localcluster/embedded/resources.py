@@ -112,9 +112,18 @@ def custom_schema(openapi: Json) -> Json:
     common: Json = {
         "apiVersion": {"type": "string", "description": "The versioned schema of this object."},
         "kind": {"type": "string", "description": "The REST resource that this object represents."},
-        "metadata": object_meta(),
+        "metadata": _restricted_meta((openapi.get("properties") or {}).get("metadata") or {}),
     }
     return {**openapi, "type": "object", "properties": {**(openapi.get("properties") or {}), **common}}
+
+
+def _restricted_meta(wanted: Json) -> Json:
+    """The schema of metadata with what a CRD may add to it: limits on name and generateName."""
+    standard = object_meta()
+    restricted = dict(standard["properties"])
+    for field in ("name", "generateName"):
+        restricted[field] = {**restricted[field], **((wanted.get("properties") or {}).get(field) or {})}
+    return {**standard, "properties": restricted}
 
 
 _STATUS = frozenset({"status"})

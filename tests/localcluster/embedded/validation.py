@@ -25,10 +25,13 @@ BLOCKING_REASONS = frozenset(
 
 
 def validate(obj: Json, schema: Json) -> list[Cause]:
-    """Validate a whole object; apiVersion, kind and metadata are checked elsewhere."""
+    """Validate a whole object; of metadata only the names, which a CRD may restrict."""
     body = {key: value for key, value in obj.items() if key not in ROOT_FIELDS}
     reduced = {**schema, "required": [key for key in schema.get("required") or [] if key not in ROOT_FIELDS]}
-    return list(_value(body, reduced, ""))
+    names = {key: obj["metadata"][key] for key in ("name", "generateName") if key in obj.get("metadata", {})}
+    metadata: Json = (schema.get("properties") or {}).get("metadata") or {}
+    restricted = {key: child for key, child in (metadata.get("properties") or {}).items() if key in names}
+    return [*_value(names, {"properties": restricted}, "metadata"), *_value(body, reduced, "")]
 
 
 def _value(value: Any, schema: Json, path: str) -> Iterator[Cause]:
