@@ -111,8 +111,10 @@ class _Collector:
         waiting = [self._ledger.settle(message.id) for message in self._workers.take_waiting()]
         self._give_back([lease for lease in waiting if lease is not None])
         finish_by = deadline - min(RETURN_SECONDS, self._settings.drain_seconds / 2)
+        # The running poll first: it would receive again what is given back, and count towards maxReceiveCount.
         while time.monotonic() < finish_by and not self._hurrying.is_set():
-            if self._ledger.wait_until_idle(0.1):
+            self._receiver.join(0.1)
+            if not self._receiver.is_alive() and self._ledger.wait_until_idle(0.1):
                 break
         self._heartbeat.stop()
         self._watch.stop()

@@ -12,7 +12,21 @@ from typing import Any
 
 import pytest
 
-from cluster.conformance.harness import DATA, GROUP, Cluster, config_map, deployment, listed, pod, poll, widget
+from cluster.conformance.harness import (
+    DATA,
+    GROUP,
+    Cluster,
+    claims_of,
+    config_map,
+    deployment,
+    listed,
+    make_ready,
+    pod,
+    pods_of,
+    poll,
+    watch_events,
+    widget,
+)
 from localcluster.apiserver import ApiServer
 
 NOT_CHECKED = "some validation rules were not checked because the object was invalid"
@@ -239,10 +253,6 @@ def test_delete_all_of_a_kind(cluster: Cluster) -> None:
     assert cluster.ok("get", "widgets", "-o", "name") == ""
 
 
-def watch_events(cluster: Cluster, path: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in cluster.raw(path).splitlines()]
-
-
 def test_watch_from_a_version_sees_each_change_once(cluster: Cluster) -> None:
     path = f"/apis/{GROUP}/v1/namespaces/{cluster.namespace}/widgets"
     start = json.loads(cluster.raw(path))["metadata"]["resourceVersion"]
@@ -400,24 +410,6 @@ def test_namespace_is_emptied_and_removed(cluster: Cluster) -> None:
     assert cluster.server.kubectl("get", "ns", name, check=False).returncode == 1
 
 
-def make_ready(cluster: Cluster, name: str) -> None:
-    """Do what a node would."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    status = {
-        "phase": "Running",
-        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}],
-        "containerStatuses": [
-            {"name": "main", "ready": True, "restartCount": 0, "image": "i", "imageID": "", "state": {"running": {}}}
-        ],
-    }
-    cluster.run("patch", "pod", name, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
-
-
-def pods_of(cluster: Cluster, app: str = "web") -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = cluster.get("pods", "-l", f"app={app}")["items"]
-    return [item for item in items if not item["metadata"].get("deletionTimestamp")]
-
-
 def make_all_ready(cluster: Cluster, image: str, count: int) -> None:
     """Play the node until all pods of a rollout run the image and are ready."""
 
@@ -519,12 +511,6 @@ def test_pod_with_an_unknown_service_account_is_forbidden(cluster: Cluster) -> N
     body["spec"]["serviceAccountName"] = "nobody"
     refusal = cluster.refused("create", "-f", "-", stdin=json.dumps(body))
     assert f'error looking up service account {cluster.namespace}/nobody: serviceaccount "nobody" not found' in refusal
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    payload = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims
 
 
 def test_service_account_token_is_a_user_with_exactly_its_rules(cluster: Cluster, tmp_path: Path) -> None:

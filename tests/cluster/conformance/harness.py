@@ -1,5 +1,6 @@
 """What the conformance tests talk through: kubectl in one namespace, and builders of small objects."""
 
+import base64
 import json
 import subprocess
 import time
@@ -90,3 +91,31 @@ def deployment(name: str = "web", image: str = "img:1", replicas: int = 2, **str
 def pod(name: str = "p") -> dict[str, Any]:
     spec = {"containers": [{"name": "main", "image": "img:1"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+def watch_events(cluster: Cluster, path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in cluster.raw(path).splitlines()]
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+def make_ready(cluster: Cluster, name: str) -> None:
+    """Do what a node would."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}],
+        "containerStatuses": [
+            {"name": "main", "ready": True, "restartCount": 0, "image": "i", "imageID": "", "state": {"running": {}}}
+        ],
+    }
+    cluster.run("patch", "pod", name, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+
+
+def pods_of(cluster: Cluster, app: str = "web") -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = cluster.get("pods", "-l", f"app={app}")["items"]
+    return [item for item in items if not item["metadata"].get("deletionTimestamp")]

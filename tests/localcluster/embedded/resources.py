@@ -121,8 +121,8 @@ def _restricted_meta(wanted: Json) -> Json:
     """The schema of metadata with what a CRD may add to it: limits on name and generateName."""
     standard = object_meta()
     restricted = dict(standard["properties"])
-    for field in ("name", "generateName"):
-        restricted[field] = {**restricted[field], **((wanted.get("properties") or {}).get(field) or {})}
+    for key in ("name", "generateName"):
+        restricted[key] = {**restricted[key], **((wanted.get("properties") or {}).get(key) or {})}
     return {**standard, "properties": restricted}
 
 
