@@ -42,11 +42,15 @@ def local_cluster(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactor
         yield cluster
 
 
-@pytest.fixture(scope="session")
-def operator(local_cluster: LocalCluster) -> LocalCluster:
-    """The cluster with the operator installed from its chart, under exactly the chart's RBAC rules."""
+@pytest.fixture(scope="module")
+def operator(local_cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """The cluster with the operator installed from its chart, cluster-wide, under exactly the chart's RBAC rules.
+
+    It goes with the module: other modules run operators of their own, and two must not act on one source.
+    """
     local_cluster.install_operator(OPERATOR_VALUES)
-    return local_cluster
+    yield local_cluster
+    local_cluster.stop_operator()
 
 
 @pytest.fixture

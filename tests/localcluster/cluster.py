@@ -25,6 +25,7 @@ NODE_NAME = "local"
 OPERATOR_RELEASE = "cloudtrail-operator"
 OPERATOR_NAMESPACE = "cloudtrail-system"
 
+_OPERATOR_SELECTOR = "app.kubernetes.io/name=cloudtrail-operator"
 _CRD = "cloudtrailsources.cloudtrail-operator.io"
 _TESTS = Path(__file__).parents[1]
 _CHART = _TESTS.parent / "charts" / "cloudtrail-operator"
@@ -150,6 +151,13 @@ class LocalCluster:
             self.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", input=text)
             for document in documents:
                 self._wait_installed(document, namespace)
+
+    def stop_operator(self, *, namespace: str = OPERATOR_NAMESPACE) -> None:
+        """Delete the operator's Deployment and wait until its Pods are gone; CRD, sources and workloads stay."""
+        self.kubectl("delete", "deployment", "-n", namespace, "-l", _OPERATOR_SELECTOR)
+        self.kubectl(
+            "wait", "--for=delete", "pod", "-n", namespace, "-l", _OPERATOR_SELECTOR, "--timeout=60s", timeout=70
+        )
 
     def create_namespace(self, name: str) -> None:
         """Create a namespace; on the user's own cluster it is deleted when the block ends."""

@@ -83,7 +83,10 @@ def _keep(trail: Trail, display: Display) -> None:
         "explain cts.spec.mode",
     ):
         display.line(f"{os.path.relpath(kubectl)} {command}")
-    signal.pause()
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        display.line("Stopping and removing everything.")
 
 
 def _exit_on_signal(_number: int, _frame: FrameType | None) -> None:

@@ -81,9 +81,11 @@ class ReplicaSetController:
 
     def _create_pod(self, replicaset: Json) -> None:
         template, metadata = dig(replicaset, "spec", "template") or {}, replicaset["metadata"]
+        # A name in the template is ignored, as a real controller does: two pods cannot share it.
+        inherited = {name: value for name, value in (template.get("metadata") or {}).items() if name != "name"}
         pod: Json = {
             "metadata": {
-                **clone(template.get("metadata") or {}),
+                **clone(inherited),
                 "generateName": f"{metadata['name']}-",
                 "ownerReferences": [controller_reference(replicaset)],
             },
