@@ -60,7 +60,8 @@ class Cluster:
         return self.run(*command, stdin=json.dumps(obj))
 
     def gone(self, *args: str) -> None:
-        poll(lambda: self.run("get", *args).returncode != 0)
+        """Wait as long as a real garbage collector may take to hear of a kind whose CRD is new: it looks every 30 s."""
+        poll(lambda: self.run("get", *args).returncode != 0, seconds=90)
 
 
 def listed(*objs: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,8 +66,7 @@ class Controllers:
         """Cease to act."""
         if self._task:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
 
     def _on_change(self, key: StorageKey, event: Event) -> None:
         for duty in self._duties:
@@ -80,7 +78,9 @@ class Controllers:
     async def _run(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+                # Not wait_for: before Python 3.12 it may swallow a cancellation, and stop() would wait for ever.
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._wake.wait()
             except TimeoutError:
                 for duty in self._duties:
                     duty.due = duty.due or duty.ticks

@@ -48,7 +48,8 @@ async def watch(store: Store, request: WatchRequest, stopped: Callable[[], bool]
         end = loop.time() + (request.timeout_seconds or random.uniform(1800, 3600))
         while not stopped() and (left := end - loop.time()) > 0:
             try:
-                event = await asyncio.wait_for(queue.get(), min(left, BOOKMARK_SECONDS))
+                async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+                    event = await queue.get()
             except TimeoutError:
                 if request.bookmarks and end - loop.time() > 0:
                     yield "BOOKMARK", _bookmark(request.resource, store.version)

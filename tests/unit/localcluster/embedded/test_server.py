@@ -140,6 +140,23 @@ async def test_open_watch_does_not_hold_up_the_end() -> None:
         await asyncio.wait_for(server.stop(), 5)
 
 
+@pytest.mark.parametrize("passes", [0, 1, 2])
+async def test_end_is_not_held_up_by_a_change_in_the_same_moment(passes: int) -> None:
+    server = ApiServer()
+    endpoint = await server.start()
+    context = ssl.create_default_context(cadata=endpoint.trust_anchor)
+    headers = {"Authorization": f"Bearer {endpoint.token}"}
+    async with aiohttp.ClientSession(
+        endpoint.url, headers=headers, connector=aiohttp.TCPConnector(ssl=context)
+    ) as client:
+        await post(client, PODS, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", "image": "i"}]}})
+        await asyncio.sleep(0.1)  # the controllers rest again
+        server._controllers._wake.set()
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(server.stop(), 5)
+
+
 def test_process_says_where_it_is_and_ends_on_a_signal(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     command = [sys.executable, "-m", "localcluster.embedded", "--port", "0", "--kubeconfig", str(kubeconfig)]
