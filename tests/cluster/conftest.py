@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.apiserver import ApiServer, running_api_server
-from localcluster.cluster import LocalCluster
+from localcluster.apiserver import ApiServer, choose_kind, running_api_server
+from localcluster.cluster import CRD, LocalCluster, refuse_installed
 
 REQUIRED_KIND_VARIABLE = "CLOUDTRAIL_REQUIRE_API_SERVER"
 
@@ -18,6 +18,9 @@ OPERATOR_VALUES = {
     "statusSeconds": 1,
     "collector": {"podAnnotations": {"cloudtrail-operator.io/split-stdout": "true"}},
 }
+
+# The other tests play scheduler and kubelet themselves; a real cluster has its own.
+ON_USER_CLUSTER = ("test_crd.py", "test_whole_path.py")
 
 _HERE = Path(__file__).parent
 _DESCRIPTION = pytest.StashKey[str]()
@@ -32,7 +35,14 @@ def api_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Co
         required = os.environ.get(REQUIRED_KIND_VARIABLE)
         if required and server.kind != required:
             pytest.exit(f"{REQUIRED_KIND_VARIABLE}={required}, but this is: {server.describe()}", returncode=1)
-        yield server
+        if server.kind != "user":
+            yield server
+            return
+        refuse_installed(server)
+        try:
+            yield server
+        finally:
+            server.kubectl("delete", "crd", CRD, "--ignore-not-found", timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -65,17 +75,23 @@ def namespace(api_server: ApiServer) -> Iterator[str]:
         api_server.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(_HERE):
-            item.add_marker(pytest.mark.cluster)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder; on the user's own cluster keep those that can share it."""
+    ours = [item for item in items if item.path.is_relative_to(_HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.cluster)
+    if choose_kind() == "user":
+        left_out = [item for item in ours if item.path.name not in ON_USER_CLUSTER]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Remember which cluster tests were skipped."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
-    if report.skipped and not hasattr(report, "wasxfail") and item.path.is_relative_to(_HERE):
+    is_excused = item.get_closest_marker("third_party_data") is not None
+    if report.skipped and not is_excused and not hasattr(report, "wasxfail") and item.path.is_relative_to(_HERE):
         item.config.stash.setdefault(_SKIPPED, []).append(item.nodeid)
     return report  # type: ignore[return-value]
 

@@ -241,6 +241,7 @@ def test_role_of_another_namespace_cannot_be_used(operator: LocalCluster, aws: A
     assert thief.storage.role_arn in thief.read_condition("Ready")["message"]
 
 
+@pytest.mark.third_party_data
 @pytest.mark.skipif(not (TEST_DATA / "files").is_dir(), reason="CLOUDTRAIL_TEST_DATA names no folder with real files")
 def test_real_log_files_are_delivered(trail: Trail) -> None:
     folder = TEST_DATA / "files"

@@ -26,7 +26,7 @@ OPERATOR_RELEASE = "cloudtrail-operator"
 OPERATOR_NAMESPACE = "cloudtrail-system"
 
 _OPERATOR_SELECTOR = "app.kubernetes.io/name=cloudtrail-operator"
-_CRD = "cloudtrailsources.cloudtrail-operator.io"
+CRD = "cloudtrailsources.cloudtrail-operator.io"
 _TESTS = Path(__file__).parents[1]
 _CHART = _TESTS.parent / "charts" / "cloudtrail-operator"
 
@@ -135,11 +135,10 @@ class LocalCluster:
     ) -> None:
         """Install the chart as a user without Helm's cluster state does, and wait until the operator is available.
 
-        On the user's own cluster the Pods are sent to our node, and everything is removed when the block ends; a
-        cluster that has the CRD already is left alone. Raises RuntimeError then.
+        On the user's own cluster the Pods are sent to our node, and everything is removed when the block ends.
         """
         if self.api_server.kind == "user":
-            values = self._prepare_user_cluster(values, namespace)
+            values = _place_on_our_node(values)
         rendered = render_chart(_CHART, release=release, namespace=namespace, values=values)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         if self.api_server.kind == "user":
@@ -164,16 +163,6 @@ class LocalCluster:
         self.kubectl("create", "namespace", name)
         if self.api_server.kind == "user":
             self._stack.callback(self.kubectl, "delete", "namespace", name, check=False, timeout=120)
-
-    def _prepare_user_cluster(self, values: Manifest, namespace: str) -> Manifest:
-        for resource in (f"crd/{_CRD}", f"namespace/{namespace}"):
-            if self.kubectl("get", resource, check=False).returncode == 0:
-                raise RuntimeError(f"the cluster of KUBECONFIG has {resource} already; nothing of it was touched")
-        placement = {
-            "nodeSelector": {"kubernetes.io/hostname": NODE_NAME},
-            "tolerations": [{"key": TAINT, "operator": "Exists"}],
-        }
-        return {**values, **placement, "collector": {**values.get("collector", {}), **placement}}
 
     def _remove(self, manifests: list[Manifest], namespace: str) -> None:
         text = yaml.safe_dump_all(manifests)
@@ -210,6 +199,21 @@ class LocalCluster:
         stack.callback(node.stop, grace=20)
         node.start()
         node.wait_ready(self.node_layout.ready.exists, timeout=30)
+
+
+def refuse_installed(server: ApiServer) -> None:
+    """Raise RuntimeError when a cluster, the user's own, has an installation already: nothing of it may be touched."""
+    for resource in (f"crd/{CRD}", f"namespace/{OPERATOR_NAMESPACE}"):
+        if server.kubectl("get", resource, check=False).returncode == 0:
+            raise RuntimeError(f"the cluster of KUBECONFIG has {resource} already; nothing of it was touched")
+
+
+def _place_on_our_node(values: Manifest) -> Manifest:
+    placement = {
+        "nodeSelector": {"kubernetes.io/hostname": NODE_NAME},
+        "tolerations": [{"key": TAINT, "operator": "Exists"}],
+    }
+    return {**values, **placement, "collector": {**values.get("collector", {}), **placement}}
 
 
 def render_chart(chart: Path, *, release: str, namespace: str, values: Manifest) -> list[Manifest]:

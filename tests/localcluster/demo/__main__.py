@@ -35,6 +35,9 @@ def main() -> int:
     except KeyboardInterrupt:
         display.error("Interrupted; everything was stopped and removed.")
         return 130
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        display.error(f"The demo could not be set up: {error}")
+        return 1
 
 
 def _play(display: Display, directory: Path, *, keep: bool) -> int:

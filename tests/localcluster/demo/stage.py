@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from localcluster.aws import running_aws
-from localcluster.cluster import LocalCluster
+from localcluster.cluster import LocalCluster, refuse_installed
 from localcluster.demo.display import Display
 from localcluster.trail import Trail, create_trail
 
@@ -39,6 +39,7 @@ def set_stage(display: Display, directory: Path, kind: str | None = None) -> Ite
         with display.step("The cluster comes up"):
             cluster = stack.enter_context(LocalCluster(directory / "cluster", kind=kind))
         display.line(cluster.describe())
+        refuse_installed(cluster.api_server)
         with display.step("Bucket, queue, dead-letter queue, notification and role are created"):
             trail = create_trail(cluster, aws, namespace=NAMESPACE, name=NAME, storage_name="demo")
         with display.step("The operator is installed from its chart and starts"):
