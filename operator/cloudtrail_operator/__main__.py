@@ -13,6 +13,19 @@ from cloudtrail_operator.main import run
 from cloudtrail_operator.settings import SettingsError, read_settings
 
 BAD_SETTINGS = 2
+ENVIRONMENT = """environment (CLOUDTRAIL_OPERATOR_ stands before each but the last two):
+  COLLECTOR_IMAGE             image of collectors whose source names none; needed
+  WATCH_NAMESPACES            namespaces to serve, separated by commas (default: all)
+  POLL_SECONDS                how often a collector is asked for its report (default 15)
+  STATUS_SECONDS              how often figures in a status are written at most (default 60)
+  STALL_SECONDS               how long denied access lasts before a source is Stalled (default 300)
+  COLLECTOR_NODE_SELECTOR     JSON object, for every collector
+  COLLECTOR_TOLERATIONS       JSON array, for collectors whose source names none
+  COLLECTOR_POD_ANNOTATIONS   JSON object, for every collector pod
+  LOG_LEVEL                   DEBUG, INFO, WARNING or ERROR (default INFO)
+  LISTEN_PORT                 port of /healthz, /readyz, /metrics (default 8080)
+  CLOUDTRAIL_LISTEN_HOST      address to listen on (default 0.0.0.0)
+  KUBECONFIG                  a cluster to use when this does not run in one"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,10 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="cloudtrail-operator",
-        description="Runs AWS CloudTrail collectors on Kubernetes. Settings come from CLOUDTRAIL_OPERATOR_* variables.",
+        description="Runs AWS CloudTrail collectors on Kubernetes.",
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"cloudtrail-operator {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch CloudTrailSources and run their collectors, until stopped")
     return parser.parse_args(arguments)
 

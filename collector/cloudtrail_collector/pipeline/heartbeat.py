@@ -1,10 +1,10 @@
 """Keeps the messages in the ledger invisible until their outcome is known."""
 
-import threading
 import time
 
 from cloudtrail_collector.core.visibility import Extension, plan_extensions
 from cloudtrail_collector.errors import AwsError
+from cloudtrail_collector.pipeline.background import Background
 from cloudtrail_collector.pipeline.ledger import Ledger
 from cloudtrail_collector.pipeline.returning import REQUEST_SIZE
 from cloudtrail_collector.pipeline.watch import QueueWatch
@@ -15,29 +15,20 @@ from cloudtrail_collector.telemetry import Telemetry
 TURN_SECONDS = 0.5
 
 
-class Heartbeat:
+class Heartbeat(Background):
     """A thread that extends leases at half of their time."""
 
     def __init__(self, queue: MessageQueue, ledger: Ledger, watch: QueueWatch, telemetry: Telemetry) -> None:
+        super().__init__("heartbeat")
         self._queue = queue
         self._ledger = ledger
         self._watch = watch
         self._telemetry = telemetry
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def is_alive(self) -> bool:
-        """Tell whether the thread runs."""
-        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Extend nothing more; waits for a running request, so that it cannot undo a return."""
-        self._stopping.set()
-        self._thread.join(TURN_SECONDS * 4)
+        super().stop()
+        self.join(TURN_SECONDS * 4)
 
     def _run(self) -> None:
         while not self._stopping.wait(TURN_SECONDS):

@@ -1,13 +1,13 @@
 """The receive loop: one thread that fetches messages while there is room and leaves them to the workers."""
 
 import random
-import threading
 import time
 from collections.abc import Sequence
 
 from cloudtrail_collector.core.backoff import build_receive_delay
 from cloudtrail_collector.core.visibility import Lease
 from cloudtrail_collector.errors import AwsError
+from cloudtrail_collector.pipeline.background import Background
 from cloudtrail_collector.pipeline.ledger import Ledger
 from cloudtrail_collector.pipeline.returning import return_messages
 from cloudtrail_collector.pipeline.watch import QueueWatch
@@ -23,36 +23,19 @@ WAIT_SECONDS = 5
 ROOM_SECONDS = 1.0
 
 
-class Receiver:
+class Receiver(Background):
     """Receives until it is told to stop; whatever a last poll brings is given back."""
 
     def __init__(
         self, queue: MessageQueue, workers: Workers, ledger: Ledger, watch: QueueWatch, telemetry: Telemetry
     ) -> None:
+        super().__init__("receiver")
         self._queue = queue
         self._workers = workers
         self._ledger = ledger
         self._watch = watch
         self._telemetry = telemetry
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
         self.turned_at = time.monotonic()
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def is_alive(self) -> bool:
-        """Tell whether the thread runs."""
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Receive nothing more. Returns at once; `join` waits for the running poll."""
-        self._stopping.set()
-
-    def join(self, timeout: float) -> None:
-        """Wait for the end of the running poll."""
-        self._thread.join(max(0.0, timeout))
 
     def _run(self) -> None:
         failures = 0

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from cloudtrail_collector.errors import AwsError
+from cloudtrail_collector.pipeline.background import Background
 from cloudtrail_collector.ports import MessageQueue, ObjectStore
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.conditions import Reason
@@ -15,32 +16,19 @@ DEFAULT_VISIBILITY_SECONDS = 30
 PROBE_KEY = "AWSLogs/.cloudtrail-operator-probe"
 
 
-class QueueWatch:
+class QueueWatch(Background):
     """A thread that reads the queue's attributes every 30 seconds."""
 
     def __init__(self, spec: PipelineSpec, queue: MessageQueue, store: ObjectStore, telemetry: Telemetry) -> None:
+        super().__init__("watch")
         self._wanted = spec.visibility_timeout_seconds
         self._probe_key = _join(spec.prefix, PROBE_KEY)
         self._queue = queue
         self._store = store
         self._telemetry = telemetry
-        self._stopping = threading.Event()
         self._looked = threading.Event()
         self._probe_failed = False
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self.visibility_timeout_seconds = self._wanted or DEFAULT_VISIBILITY_SECONDS
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def is_alive(self) -> bool:
-        """Tell whether the thread runs."""
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopping.set()
 
     def wait_for_first_look(self, timeout: float) -> None:
         """Wait until the attributes were asked for once, so that the first messages get the right timeout."""

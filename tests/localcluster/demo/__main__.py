@@ -35,7 +35,7 @@ def main() -> int:
     except KeyboardInterrupt:
         display.error("Interrupted; everything was stopped and removed.")
         return 130
-    except (RuntimeError, subprocess.SubprocessError) as error:
+    except (RuntimeError, ValueError, subprocess.SubprocessError) as error:
         display.error(f"The demo could not be set up: {error}")
         return 1
 

@@ -1,12 +1,14 @@
 """Settings from the environment."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from cloudtrail_operator.settings import SettingsError, read_settings
+from cloudtrail_operator.__main__ import main
+from cloudtrail_operator.settings import Settings, SettingsError, read_settings
 
 IMAGE = {"CLOUDTRAIL_OPERATOR_COLLECTOR_IMAGE": "example.com/c:1"}
 
@@ -41,3 +43,11 @@ def test_program_refuses_bad_settings_with_code_2() -> None:
     ended = subprocess.run([program, "run"], env={}, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "CLOUDTRAIL_OPERATOR_COLLECTOR_IMAGE" in ended.stderr
+
+
+def test_help_names_every_variable_that_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    fields = {field.name.upper() for field in dataclasses.fields(Settings)}
+    assert sorted(name for name in fields if name not in shown) == []
