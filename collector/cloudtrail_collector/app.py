@@ -17,7 +17,7 @@ from cloudtrail_collector.adapters.sinks.http import HttpSink
 from cloudtrail_collector.adapters.sinks.stdout import StdoutSink
 from cloudtrail_collector.adapters.sqs import SqsQueue
 from cloudtrail_collector.core.visibility import Lease
-from cloudtrail_collector.health import HttpServer, Probes
+from cloudtrail_collector.health import HttpServer, Sources
 from cloudtrail_collector.logs import LOGGER_NAME
 from cloudtrail_collector.metrics import Metrics
 from cloudtrail_collector.pipeline.collect import MessageCollector
@@ -29,6 +29,7 @@ from cloudtrail_collector.pipeline.watch import QueueWatch
 from cloudtrail_collector.pipeline.work import Workers
 from cloudtrail_collector.ports import Sink
 from cloudtrail_collector.settings import Configuration, Settings
+from cloudtrail_collector.status_board import StatusBoard
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.pipeline import Mode, PipelineSpec
 from cloudtrail_spec.report import CollectorState
@@ -56,8 +57,9 @@ class _Collector:
         self._stopping = threading.Event()
         self._hurrying = threading.Event()
         self._running = False
-        metrics = Metrics(filters=[rule.name for rule in spec.filters], sinks=[sink.name for sink in spec.sinks])
-        self._telemetry = Telemetry(metrics=metrics, mode=spec.mode, config_hash=configuration.digest)
+        self._board = StatusBoard(mode=spec.mode, config_hash=configuration.digest)
+        self._metrics = Metrics(filters=[rule.name for rule in spec.filters], sinks=[sink.name for sink in spec.sinks])
+        self._telemetry = Telemetry(self._metrics, self._board)
         self._queue, store = _connect(spec, connections=settings.workers + 12)
         self._ledger = Ledger(_build_bounds(spec, settings.workers), self._telemetry)
         self._watch = QueueWatch(spec, self._queue, store, self._telemetry)
@@ -71,9 +73,9 @@ class _Collector:
         """Start everything, wait for a signal, drain."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._on_signal())
-        probes = Probes(self._find_dead, self._find_unready)
+        sources = Sources(self._board, self._metrics.registry, self._find_dead, self._find_unready)
         try:
-            server = HttpServer(self._settings.listen_host, self._settings.listen_port, self._telemetry, probes)
+            server = HttpServer(self._settings.listen_host, self._settings.listen_port, sources)
         except OSError as error:
             where = f"{self._settings.listen_host}:{self._settings.listen_port}"
             log.error("cannot listen", extra={"fields": {"address": where, "error": error.strerror}})

@@ -8,17 +8,20 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from cloudtrail_collector.telemetry import MAX_SAMPLES, Telemetry
+from cloudtrail_collector.status_board import MAX_SAMPLES, StatusBoard
 
 TEXT = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Probes:
-    """Each returns why not; an empty list means yes."""
+class Sources:
+    """Where the answers come from. A probe returns why not; an empty list means yes."""
 
+    board: StatusBoard
+    registry: CollectorRegistry
     find_dead: Callable[[], list[str]]
     find_unready: Callable[[], list[str]]
 
@@ -33,8 +36,8 @@ class _Answer:
 class HttpServer:
     """Serves until `stop`; a thread for each request."""
 
-    def __init__(self, host: str, port: int, telemetry: Telemetry, probes: Probes) -> None:
-        self._server = _Server((host, port), telemetry, probes)
+    def __init__(self, host: str, port: int, sources: Sources) -> None:
+        self._server = _Server((host, port), sources)
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
 
     @property
@@ -55,9 +58,8 @@ class HttpServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], telemetry: Telemetry, probes: Probes) -> None:
-        self.telemetry = telemetry
-        self.probes = probes
+    def __init__(self, address: tuple[str, int], sources: Sources) -> None:
+        self.sources = sources
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -79,8 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer."""
         url = urlsplit(self.path)
         routes: dict[str, Callable[[], _Answer]] = {
-            "/healthz": lambda: _answer_probe(self.server.probes.find_dead()),
-            "/readyz": lambda: _answer_probe(self.server.probes.find_unready()),
+            "/healthz": lambda: _answer_probe(self.server.sources.find_dead()),
+            "/readyz": lambda: _answer_probe(self.server.sources.find_unready()),
             "/metrics": self._answer_metrics,
             "/status": self._answer_status,
             "/samples": lambda: self._answer_samples(url.query),
@@ -98,17 +100,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_metrics(self) -> _Answer:
         encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-        return _Answer(HTTPStatus.OK, content_type, encode(self.server.telemetry.metrics.registry))
+        return _Answer(HTTPStatus.OK, content_type, encode(self.server.sources.registry))
 
     def _answer_status(self) -> _Answer:
-        report = self.server.telemetry.build_report()
+        report = self.server.sources.board.build_report()
         return _Answer(HTTPStatus.OK, "application/json", report.model_dump_json(by_alias=True).encode() + b"\n")
 
     def _answer_samples(self, query: str) -> _Answer:
         text = parse_qs(query).get("limit", [str(MAX_SAMPLES)])[-1]
         if not (text.isascii() and text.isdigit() and len(text) < 10):
             return _Answer(HTTPStatus.BAD_REQUEST, TEXT, b"limit must be a whole number\n")
-        samples = self.server.telemetry.read_samples(int(text))
+        samples = self.server.sources.board.read_samples(int(text))
         return _Answer(HTTPStatus.OK, "application/x-ndjson", b"".join(line + b"\n" for line in samples))
 
 

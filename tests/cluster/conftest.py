@@ -45,9 +45,12 @@ def api_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Co
             server.kubectl("delete", "crd", CRD, "--ignore-not-found", timeout=120)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local_cluster(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """The API server with a node that runs Pods."""
+    """The API server with a node that runs Pods.
+
+    It goes with the module: other modules play scheduler and kubelet themselves, and must find their Pods untouched.
+    """
     with LocalCluster(tmp_path_factory.mktemp("local-cluster"), api_server=api_server) as cluster:
         yield cluster
 
