@@ -190,8 +190,8 @@ print(os.environ["NOT_MINE"])
     writer = build_container(
         "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('from init')",
         name="writer",
-        args=["/work/note"],
-        volumeMounts=[{"name": "scratch", "mountPath": "/work"}],
+        args=["/notes/note"],
+        volumeMounts=[{"name": "scratch", "mountPath": "/notes"}],
     )
     name_item = {"path": "who", "fieldRef": {"fieldPath": "metadata.name"}}
     volumes = [

@@ -7,13 +7,13 @@ RECEIVE_CAP_SECONDS = 30.0
 
 
 def build_return_delay(receive_count: int, jitter: float) -> int:
-    """Return how long a message stays invisible after it failed: 30 s, 60 s, 120 s ... 900 s, the upper half jittered.
+    """Return how long a message stays invisible after it failed: 30 s, 60 s, 120 s ... 900 s, the last quarter jittered.
 
-    With a maxReceiveCount of 5 a message survives an outage of its sink of about ten minutes.
+    With a maxReceiveCount of 5 a message survives a ten-minute outage of its sink: 0.75 x (30 + ... + 480) s = 697 s.
     """
     exponent = min(max(receive_count, 1) - 1, 10)
     full = min(RETURN_BASE_SECONDS * (1 << exponent), RETURN_CAP_SECONDS)
-    return round(full * (0.5 + jitter / 2))
+    return round(full * (0.75 + jitter / 4))
 
 
 def build_receive_delay(failures: int, jitter: float) -> float:
