@@ -35,8 +35,7 @@ NOT_CHECKED = "some validation rules were not checked because the object was inv
 @pytest.fixture(scope="module")
 def widgets(api_server: ApiServer) -> Iterator[ApiServer]:
     api_server.kubectl("apply", "-f", str(DATA / "widgets.yaml"))
-    api_server.kubectl("wait", "--for=condition=Established", f"crd/widgets.{GROUP}", "--timeout=20s")
-    poll(lambda: api_server.kubectl("get", "widgets", "-A", check=False).returncode == 0)
+    api_server.wait_kind("widgets", GROUP)
     yield api_server
     api_server.kubectl("delete", "crd", f"widgets.{GROUP}", "--ignore-not-found")
 

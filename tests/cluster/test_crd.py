@@ -17,7 +17,7 @@ NAMESPACE = "crd-test"
 @pytest.fixture(scope="module")
 def server(api_server: ApiServer) -> Iterator[ApiServer]:
     api_server.kubectl("apply", "--server-side", "-f", str(CRD))
-    api_server.kubectl("wait", "--for=condition=Established", "crd/cloudtrailsources.cloudtrail-operator.io")
+    api_server.wait_kind("cloudtrailsources", "cloudtrail-operator.io")
     api_server.kubectl("create", "namespace", NAMESPACE)
     yield api_server
     api_server.kubectl("delete", "namespace", NAMESPACE)

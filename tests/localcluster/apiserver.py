@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,21 @@ class ApiServer:
         if check and result.returncode:
             raise KubectlError(result.returncode, result.args, result.stdout, result.stderr)
         return result
+
+    def wait_kind(self, plural: str, group: str, timeout: float = 60) -> None:
+        """Wait until a CRD is served and kubectl knows it.
+
+        A server tells of a new kind, and of its schema, a moment after the CRD is Established; and kubectl remembers for
+        minutes what it was told, but for `api-resources`, which asks anew.
+        """
+        self.kubectl("wait", "--for=condition=Established", f"crd/{plural}.{group}", f"--timeout={timeout:.0f}s")
+        deadline = time.monotonic() + timeout
+        while plural not in self.kubectl("api-resources", f"--api-group={group}").stdout or (
+            self.kubectl("explain", plural, check=False).returncode != 0
+        ):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{plural}.{group} is not served after {timeout:.0f} s")
+            time.sleep(0.2)
 
     def describe(self) -> str:
         """Say in one line which API server this is, and how to get the real one."""
