@@ -46,6 +46,14 @@ test: setup ## Run every test (real API server if at hand, else the embedded one
 test-fast: setup ## Run the tests that need no server
 	@$(RUN) pytest tests/unit tests/contract tests/test_architecture.py $(TESTS)
 
+.PHONY: bench
+bench: setup ## Measure the collector beside other ways; QUICK=1 takes about a minute
+	@$(RUN) python -m bench $(if $(QUICK),--quick)
+
+.PHONY: soak
+soak: setup ## Send FILES files (20000) through random faults and count every event record
+	@$(RUN) python -m soak --files $(or $(FILES),20000)
+
 .PHONY: envtest
 envtest: setup ## Build the real control plane (etcd, kube-apiserver, kube-controller-manager) with Go, once
 	@$(RUN) python -m localcluster.envtest_build

@@ -20,7 +20,11 @@ ENVIRONMENT = """environment:
   CLOUDTRAIL_LOG_LEVEL      Debug, Info, Warning or Error (default Info)
   CLOUDTRAIL_DRAIN_SECONDS  how long the end may take after SIGTERM (default 45)
   CLOUDTRAIL_WORKERS        messages worked on at once (default 4)
+  CLOUDTRAIL_NO_OBJECTS_SECONDS  how long messages may come without a log file before that is reported (default 1800)
   CLOUDTRAIL_SOURCE         namespace/name of the source, for logs and the role's session name
+  CLOUDTRAIL_CREDENTIALS_DIRECTORY
+                            folder with the files AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and maybe AWS_SESSION_TOKEN,
+                            followed when they change; it comes before every other source of credentials
 Credentials and region are found the way every AWS SDK finds them."""
 
 

@@ -11,19 +11,24 @@ import threading
 import time
 
 from cloudtrail_collector.adapters.aws import AwsClients, prepare_environment
-from cloudtrail_collector.adapters.s3 import S3Bucket
+from cloudtrail_collector.adapters.s3 import S3Objects
 from cloudtrail_collector.adapters.sinks.discard import DiscardSink
 from cloudtrail_collector.adapters.sinks.http import HttpSink
+from cloudtrail_collector.adapters.sinks.measured import MeasuredSink
 from cloudtrail_collector.adapters.sinks.stdout import StdoutSink
 from cloudtrail_collector.adapters.sqs import SqsQueue
+from cloudtrail_collector.adapters.sqs_caller import SqsCaller
+from cloudtrail_collector.core.sampling import OwnReads
 from cloudtrail_collector.core.visibility import Lease
 from cloudtrail_collector.health import HttpServer, Sources
 from cloudtrail_collector.logs import LOGGER_NAME
 from cloudtrail_collector.metrics import Metrics
 from cloudtrail_collector.pipeline.collect import MessageCollector
+from cloudtrail_collector.pipeline.deletion import Deleter
+from cloudtrail_collector.pipeline.deliver import Delivery
 from cloudtrail_collector.pipeline.heartbeat import Heartbeat
 from cloudtrail_collector.pipeline.ledger import Bounds, Ledger
-from cloudtrail_collector.pipeline.poll import RECEIVE_LIMIT, Receiver
+from cloudtrail_collector.pipeline.poll import PARALLEL_RECEIVES, RECEIVE_LIMIT, Receiver
 from cloudtrail_collector.pipeline.returning import return_messages
 from cloudtrail_collector.pipeline.watch import QueueWatch
 from cloudtrail_collector.pipeline.work import Workers
@@ -42,6 +47,8 @@ STUCK_SECONDS = 300.0
 FIRST_LOOK_SECONDS = 10.0
 # What is left of the drain time for giving back.
 RETURN_SECONDS = 5.0
+# Delivered messages that SQS does not delete, for an outage perhaps: with so many nothing more is received.
+MAX_FINISHED = 500
 
 
 def run(configuration: Configuration, settings: Settings) -> int:
@@ -57,15 +64,24 @@ class _Collector:
         self._stopping = threading.Event()
         self._hurrying = threading.Event()
         self._running = False
-        self._board = StatusBoard(mode=spec.mode, config_hash=configuration.digest)
-        self._metrics = Metrics(filters=[rule.name for rule in spec.filters], sinks=[sink.name for sink in spec.sinks])
-        self._telemetry = Telemetry(self._metrics, self._board)
-        self._queue, store = _connect(spec, connections=settings.workers + 12)
+        self._board = StatusBoard(
+            mode=spec.mode, config_hash=configuration.digest, no_objects_seconds=settings.no_objects_seconds
+        )
+        named_sinks = [*spec.sinks, *([spec.dead_letter_sink] if spec.dead_letter_sink else [])]
+        self._metrics = Metrics(filters=[rule.name for rule in spec.filters], sinks=[sink.name for sink in named_sinks])
+        clients = AwsClients(spec, connections=settings.workers + 12)
+        own_reads = OwnReads(clients.role_arn, spec.buckets) if clients.role_arn else None
+        self._telemetry = Telemetry(self._metrics, self._board, own_reads)
+        self._queue = SqsQueue(SqsCaller(clients, self._telemetry.aws_answered), spec)
+        store = S3Objects(clients, spec)
         self._ledger = Ledger(_build_bounds(spec, settings.workers), self._telemetry)
         self._watch = QueueWatch(spec, self._queue, store, self._telemetry)
-        sinks = [_build_sink(sink, settings.workers) for sink in spec.sinks]
-        collector = MessageCollector(spec, store, sinks, self._telemetry)
-        self._workers = Workers(collector, self._queue, self._ledger, self._telemetry, holds=spec.mode is Mode.TEST)
+        sinks = [self._build_sink(sink) for sink in spec.sinks]
+        dead_letters = self._build_sink(spec.dead_letter_sink) if spec.dead_letter_sink else None
+        collector = MessageCollector(spec, store, Delivery(sinks, dead_letters, self._telemetry), self._telemetry)
+        self._deleter = Deleter(self._queue, self._ledger, self._telemetry)
+        deleter = self._deleter if spec.mode is Mode.ACTIVE else None
+        self._workers = Workers(collector, self._queue, self._ledger, self._telemetry, deleter)
         self._heartbeat = Heartbeat(self._queue, self._ledger, self._watch, self._telemetry)
         self._receiver = Receiver(self._queue, self._workers, self._ledger, self._watch, self._telemetry)
 
@@ -98,6 +114,7 @@ class _Collector:
         self._watch.start()
         self._watch.wait_for_first_look(FIRST_LOOK_SECONDS)
         self._heartbeat.start()
+        self._deleter.start()
         self._workers.start(self._settings.workers)
         self._receiver.start()
         self._running = True
@@ -110,6 +127,7 @@ class _Collector:
         deadline = time.monotonic() + self._settings.drain_seconds
         self._telemetry.state_changed(CollectorState.DRAINING)
         self._receiver.stop()
+        self._deleter.hurry()
         waiting = [self._ledger.settle(message.id) for message in self._workers.take_waiting()]
         self._give_back([lease for lease in waiting if lease is not None])
         finish_by = deadline - min(RETURN_SECONDS, self._settings.drain_seconds / 2)
@@ -120,11 +138,21 @@ class _Collector:
                 break
         self._heartbeat.stop()
         self._watch.stop()
-        self._give_back(self._ledger.settle_all())
+        self._give_back(self._ledger.settle_unfinished())
         while self._receiver.is_alive() and time.monotonic() < deadline and not self._hurrying.is_set():
             self._receiver.join(0.1)
         # A message that the last poll handed over just before the stop.
-        self._give_back(self._ledger.settle_all())
+        self._give_back(self._ledger.settle_unfinished())
+        if undeleted := self._ledger.count_finished():
+            self._telemetry.left_undeleted(undeleted)
+
+    def _build_sink(self, spec: SinkSpec) -> Sink:
+        sink: Sink = DiscardSink(spec.name)
+        if spec.http is not None:
+            sink = HttpSink(spec.name, spec.http.url, spec.http.timeout_seconds)
+        elif spec.stdout is not None:
+            sink = StdoutSink(spec.name)
+        return MeasuredSink(sink, self._telemetry.sink_answered)
 
     def _give_back(self, leases: list[Lease]) -> None:
         return_messages(self._queue, self._telemetry, leases, reason="drain", delay=0)
@@ -133,6 +161,7 @@ class _Collector:
         parts = {
             "receiver": self._receiver.is_alive(),
             "workers": self._workers.are_alive(),
+            "deleter": self._deleter.is_alive(),
             "heartbeat": self._heartbeat.is_alive(),
             "watch": self._watch.is_alive(),
         }
@@ -150,23 +179,11 @@ class _Collector:
         return ["draining"] if self._stopping.is_set() else self._find_dead()
 
 
-def _connect(spec: PipelineSpec, connections: int) -> tuple[SqsQueue, S3Bucket]:
-    clients = AwsClients(spec, connections)
-    return SqsQueue(clients.sqs, spec, clients.role_arn), S3Bucket(clients.s3, spec, clients.role_arn)
-
-
 def _build_bounds(spec: PipelineSpec, workers: int) -> Bounds:
-    """Let one full receive wait while every worker is busy; waiting messages cost a heartbeat, not memory."""
+    """Let full receives wait while every worker is busy; waiting messages cost a heartbeat, not memory."""
     in_all = spec.test_settings.max_messages if spec.mode is Mode.TEST else None
-    return Bounds(in_work=workers + RECEIVE_LIMIT, in_all=in_all)
-
-
-def _build_sink(spec: SinkSpec, workers: int) -> Sink:
-    if spec.http is not None:
-        return HttpSink(spec.name, spec.http.url, spec.http.timeout_seconds, workers)
-    if spec.stdout is not None:
-        return StdoutSink(spec.name)
-    return DiscardSink(spec.name)
+    in_work = workers + RECEIVE_LIMIT * PARALLEL_RECEIVES
+    return Bounds(at_once=RECEIVE_LIMIT, in_work=in_work, finished=MAX_FINISHED, in_all=in_all)
 
 
 def raise_malloc_thresholds() -> None:
@@ -174,5 +191,5 @@ def raise_malloc_thresholds() -> None:
 
     glibc raises its mmap threshold to the size of a freed mapped block, up to 32 MiB; elsewhere this does nothing.
     """
-    block = bytearray(32 * 1024 * 1024 - 8192)
+    block = bytes(32 * 1024 * 1024 - 8192)  # bytes(n) is asked of the kernel as zeros, so that nothing is touched
     del block

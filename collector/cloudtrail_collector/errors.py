@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 from cloudtrail_spec.conditions import Reason
 
+# The code of a SinkError where a sink did not answer in time.
+ACK_TIMEOUT = "AckTimeout"
+
 
 class CollectorError(Exception):
     """Anything that we raise on purpose."""

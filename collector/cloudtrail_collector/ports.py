@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cloudtrail_collector.core.batching import Batch
+from cloudtrail_collector.core.gunzip import Buffer
+from cloudtrail_collector.errors import AwsError
 from cloudtrail_spec.report import QueueFigures
 
 
@@ -28,26 +30,44 @@ class VisibilityChange:
 
 
 class MessageQueue(Protocol):
-    """An SQS queue. Every method raises AwsError."""
+    """An SQS queue. Every method raises AwsError when the whole request failed."""
 
     def receive(self, limit: int, wait_seconds: int) -> list[Message]:
         """Receive up to `limit` (1-10) messages, waiting for the first."""
 
-    def delete(self, receipt_handle: str) -> None:
-        """Delete a message. Raises ReceiptLostError when the receipt is no longer valid."""
+    def delete(self, receipt_handles: Sequence[str]) -> dict[str, AwsError]:
+        """Delete up to ten messages; returns what failed, by receipt handle.
 
-    def change_visibility(self, changes: Sequence[VisibilityChange]) -> list[VisibilityChange]:
-        """Change up to ten messages; returns those whose receipt is no longer valid."""
+        A receipt that is no longer valid fails with ReceiptLostError.
+        """
+
+    def change_visibility(self, changes: Sequence[VisibilityChange]) -> dict[str, AwsError]:
+        """Change up to ten messages; returns what failed, like `delete`."""
 
     def read_figures(self) -> QueueFigures:
         """Read the queue's attributes."""
 
 
-class ObjectStore(Protocol):
-    """A bucket."""
+class RemoteObject(Protocol):
+    """An object that S3 has begun to send."""
 
-    def fetch(self, key: str) -> bytes:
-        """Read an object as it is stored. Raises AwsError."""
+    @property
+    def size(self) -> int:
+        """Its length in bytes, as stored."""
+
+    @property
+    def written_at(self) -> float | None:
+        """When it was written, in seconds since 1970."""
+
+    def read(self) -> Buffer:
+        """Read it to its end, once. Raises AwsError."""
+
+
+class ObjectStore(Protocol):
+    """The buckets of a source."""
+
+    def open(self, bucket: str, key: str) -> RemoteObject:
+        """Ask for an object. Raises AwsError."""
 
 
 class Sink(Protocol):
@@ -58,4 +78,4 @@ class Sink(Protocol):
         """The name in the configuration."""
 
     def deliver(self, batch: Batch) -> None:
-        """Return when the sink has accepted the whole batch. Raises SinkError."""
+        """Return when the sink has accepted the whole batch, before long. Raises SinkError, ACK_TIMEOUT among its codes."""

@@ -22,6 +22,7 @@ class Settings:
 
     `drain_seconds`: how long the end of the process may take after SIGTERM; keep it below the pod's grace period.
     `workers`: messages that are worked on at once; more than a few per core do not make it faster.
+    `no_objects_seconds`: how long messages may come without one log file to read before /status complains.
     `source`: namespace/name of the source, for logs and the session name of the role.
     """
 
@@ -30,6 +31,7 @@ class Settings:
     log_level: str = "Info"
     drain_seconds: int = 45
     workers: int = 4
+    no_objects_seconds: int = 1800
     source: str = ""
 
 
@@ -54,6 +56,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         log_level=level,
         drain_seconds=_read_int(given, "CLOUDTRAIL_DRAIN_SECONDS", (Settings.drain_seconds, 1, 3600), errors),
         workers=_read_int(given, "CLOUDTRAIL_WORKERS", (Settings.workers, 1, 64), errors),
+        no_objects_seconds=_read_int(
+            given, "CLOUDTRAIL_NO_OBJECTS_SECONDS", (Settings.no_objects_seconds, 1, 604_800), errors
+        ),
         source=given.get("CLOUDTRAIL_SOURCE", Settings.source),
     )
     if errors:

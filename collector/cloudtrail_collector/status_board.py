@@ -4,12 +4,16 @@ Written by telemetry from every thread, read by the HTTP server. Its size does n
 """
 
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from cloudtrail_collector import __version__
 from cloudtrail_collector.core.bucket_health import BucketHealth
+from cloudtrail_collector.core.feedback import FeedbackWatch
+from cloudtrail_collector.core.notification_health import NotificationHealth
+from cloudtrail_collector.core.redrive import judge_redrive
 from cloudtrail_collector.errors import AwsError, SinkError
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
 from cloudtrail_spec.pipeline import Mode
@@ -39,7 +43,7 @@ _KNOWS_US = frozenset({Reason.ACCESS_DENIED, Reason.QUEUE_NOT_FOUND, Reason.BUCK
 class StatusBoard:
     """The present view of one running collector."""
 
-    def __init__(self, *, mode: Mode, config_hash: str) -> None:
+    def __init__(self, *, mode: Mode, config_hash: str, no_objects_seconds: float) -> None:
         self._mode = mode
         self._config_hash = config_hash
         self._lock = threading.Lock()
@@ -51,9 +55,12 @@ class StatusBoard:
             for kind in _DEPENDENCIES
         }
         self._bucket = BucketHealth()
+        self._notifications = NotificationHealth(no_objects_seconds)
+        self._feedback: FeedbackWatch | None = None
         self._failing_sinks: dict[str, Check] = {}
         self._errors: Counter[tuple[str, str, str]] = Counter()
         self._last_error: LastError | None = None
+        self._is_delete_refused = False
         self._last_receive_at: datetime | None = None
         self._last_event_time: datetime | None = None
         self._lag_seconds: int | None = None
@@ -86,7 +93,8 @@ class StatusBoard:
         with self._lock:
             self._last_receive_at, self._oldest_age = datetime.now(UTC), oldest_age
             self._counts["received"] += count
-            self._accept(ConditionType.QUEUE_REACHABLE, "Messages can be received.")
+            if not self._is_delete_refused:
+                self._accept(ConditionType.QUEUE_REACHABLE, "Messages can be received.")
 
     def note_figures(self, figures: QueueFigures) -> None:
         """Note the queue's attributes."""
@@ -107,6 +115,18 @@ class StatusBoard:
         """Note that the queue cannot be received from."""
         with self._lock:
             self._refuse(ConditionType.QUEUE_REACHABLE, failure)
+
+    def refuse_deletes(self, failure: AwsError) -> None:
+        """Note that finished messages cannot be deleted; that the queue can be received from does not outweigh it."""
+        with self._lock:
+            self._is_delete_refused = True
+            self._refuse(ConditionType.QUEUE_REACHABLE, failure)
+
+    def note_deleted(self) -> None:
+        """Note that a message was deleted."""
+        with self._lock:
+            self._counts["deleted"] += 1
+            self._is_delete_refused = False
 
     def accept_bucket(self) -> None:
         """Note that the bucket answered for a key that does not exist."""
@@ -161,16 +181,36 @@ class StatusBoard:
         with self._lock:
             self._note_error(action, code, resource, message, kind)
 
-    def note_delivered(self, lines: Iterable[bytes], count: int, newest: datetime | None) -> int | None:
-        """Note records that all sinks accepted; returns the age of the newest in seconds."""
+    def note_samples(self, samples: Iterable[bytes], times: Sequence[datetime]) -> None:
+        """Note some of the records that all sinks accepted, and when their events happened."""
         with self._lock:
-            self._counts["emitted"] += count
-            self._samples.extend(lines)
-            if newest is None:
-                return None
-            self._lag_seconds = max(0, int((datetime.now(UTC) - newest).total_seconds()))
-            self._last_event_time = max(newest, self._last_event_time or newest)
-            return self._lag_seconds
+            self._samples.extend(samples)
+            if times:
+                newest = max(times)
+                self._lag_seconds = max(0, int((datetime.now(UTC) - newest).total_seconds()))
+                self._last_event_time = max(newest, self._last_event_time or newest)
+
+    def note_own_reads(self, samples: int, own_reads: int) -> None:
+        """Note how many of some samples are the collector's own reads."""
+        with self._lock:
+            self._feedback = (self._feedback or FeedbackWatch()).after(samples, own_reads)
+
+    # --- notifications ---
+
+    def note_file(self) -> None:
+        """Note that an announced log file was read."""
+        with self._lock:
+            self._notifications = self._notifications.after_read()
+
+    def note_fruitless(self) -> None:
+        """Note a message or object that brought nothing to read."""
+        with self._lock:
+            self._notifications = self._notifications.after_fruitless(time.monotonic())
+
+    def complain(self, reason: Reason, message: str) -> None:
+        """Note a message that cannot be right."""
+        with self._lock:
+            self._notifications = self._notifications.after_complaint(reason, message, time.monotonic())
 
     # --- answers ---
 
@@ -202,7 +242,7 @@ class StatusBoard:
                 messages=self._build_message_counts(),
                 files=self._build_file_counts(),
                 events=self._build_event_counts(),
-                checks=tuple(self._checks.values()),
+                checks=(*self._checks.values(), *self._build_warnings()),
                 last_error=self._last_error,
             )
 
@@ -220,16 +260,33 @@ class StatusBoard:
 
     def _build_file_counts(self) -> FileCounts:
         count = self._counts
-        return FileCounts(read=count["files_read"], failed=count["files_failed"], skipped=count["skipped"])
+        return FileCounts(
+            read=count["files_read"],
+            failed=count["files_failed"],
+            skipped=count["skipped"],
+            dead_lettered=count["files_dead_lettered"],
+        )
 
     def _build_event_counts(self) -> EventCounts:
         count = self._counts
         return EventCounts(
             read=count["events_read"],
             filtered=count["filtered"],
+            repeated=count["repeated"],
+            masked=count["masked"],
             emitted=count["emitted"],
+            dead_lettered=count["dead_lettered"],
             failed=count["events_failed"],
         )
+
+    def _build_warnings(self) -> list[Check]:
+        checks = [
+            _build_check(ConditionType.NOTIFICATIONS_ACCEPTED, *self._notifications.judge(time.monotonic())),
+            _build_check(ConditionType.TEST_MODE_SAFE, *judge_redrive(self._queue)),
+        ]
+        if self._feedback is not None:
+            checks.append(_build_check(ConditionType.NO_FEEDBACK_LOOP, *self._feedback.judge()))
+        return checks
 
     def _note_error(self, action: str, code: str, resource: str, message: str, kind: str | None = None) -> None:
         key = (action, code, kind or resource)

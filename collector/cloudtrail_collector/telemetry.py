@@ -5,14 +5,19 @@ Called from every thread. Nothing here decides anything about messages.
 
 import logging
 import time
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from cloudtrail_collector import __version__
-from cloudtrail_collector.errors import AwsError, SinkError
+from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin
+from cloudtrail_collector.core.object_key import SkipReason
+from cloudtrail_collector.core.sampling import OwnReads, count_own_reads, read_times, take_samples
+from cloudtrail_collector.core.selection import Selection
+from cloudtrail_collector.errors import ACK_TIMEOUT, AwsError, SinkError
 from cloudtrail_collector.logs import LOGGER_NAME
 from cloudtrail_collector.metrics import ERROR_CODES, Metrics
 from cloudtrail_collector.status_board import StatusBoard
+from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.report import CollectorState, QueueFigures
 
 log = logging.getLogger(LOGGER_NAME)
@@ -21,9 +26,11 @@ log = logging.getLogger(LOGGER_NAME)
 class Telemetry:
     """Facts about one running collector."""
 
-    def __init__(self, metrics: Metrics, board: StatusBoard) -> None:
+    def __init__(self, metrics: Metrics, board: StatusBoard, own_reads: OwnReads | None) -> None:
+        """`own_reads` tells how to know the collector's own reads among the events; None: it cannot be known."""
         self._metrics = metrics
         self._board = board
+        self._own_reads = own_reads
         metrics.build_info.labels(__version__).set(1)
 
     # --- the process ---
@@ -56,6 +63,9 @@ class Telemetry:
         """The queue's attributes were read."""
         self._metrics.queue_visible.set(figures.visible)
         self._metrics.queue_in_flight.set(figures.in_flight)
+        self._metrics.queue_delayed.set(figures.delayed)
+        if figures.dead_letter_visible is not None:
+            self._metrics.dead_letters.set(figures.dead_letter_visible)
         self._board.note_figures(figures)
 
     def figures_failed(self, failure: AwsError) -> None:
@@ -65,11 +75,14 @@ class Telemetry:
     def consumed(self, message_id: str, reason: str) -> None:
         """A message announced nothing that could be read."""
         self._metrics.consumed.labels(reason).inc()
+        self._board.note_fruitless()
         log.info("message announces nothing to read", extra={"fields": {"messageId": message_id, "reason": reason}})
 
     def unparseable(self, message_id: str, error: Exception) -> None:
         """A message is in no known form; it stays in the queue."""
         self._board.note_error("parse", "Unparseable", message_id, str(error), kind="message")
+        text = f"Messages are in no known form and stay in the queue, the last one {message_id}: {error}."
+        self._board.complain(Reason.UNKNOWN_NOTIFICATION, text)
         fields = {"messageId": message_id, "error": str(error)}
         log.warning("message is in no known form and stays in the queue", extra={"fields": fields})
 
@@ -78,12 +91,22 @@ class Telemetry:
         self._metrics.deleted.inc()
         if sent_at is not None:
             self._metrics.delivery_lag.observe(max(0.0, time.time() - sent_at))
-        self._board.add(deleted=1)
+        self._board.note_deleted()
 
-    def delete_failed(self, message_id: str, failure: AwsError) -> None:
-        """A message is done but could not be deleted: it will be received and delivered again."""
+    def delete_failed(self, failure: AwsError, count: int) -> None:
+        """Messages are done but could not be deleted; that is tried again."""
+        self._aws_failed(failure, "messages are done but were not deleted", {"messages": count})
+        self._board.refuse_deletes(failure)
+
+    def message_lost(self, message_id: str, failure: AwsError) -> None:
+        """A message is done but its receipt is no longer valid: it will be received and delivered again."""
         self._metrics.lost.inc()
         self._aws_failed(failure, "message is done but was not deleted", {"messageId": message_id})
+
+    def left_undeleted(self, count: int) -> None:
+        """The process ends, and messages that are done were not deleted in time: they will be delivered again."""
+        self._metrics.lost.inc(count)
+        log.warning("messages are done but were not deleted in time", extra={"fields": {"messages": count}})
 
     def returned(self, message_id: str, reason: str, delay: int) -> None:
         """A message goes back to the queue, visible after `delay` seconds."""
@@ -92,9 +115,27 @@ class Telemetry:
         fields = {"messageId": message_id, "reason": reason, "visible_in_seconds": delay}
         log.info("message returned", extra={"fields": fields})
 
-    def visibility_failed(self, failure: AwsError) -> None:
-        """Invisibility could not be changed; messages may be received twice."""
-        self._aws_failed(failure, "visibility was not changed", {})
+    def return_failed(self, failure: AwsError) -> None:
+        """Messages could not be given back; they become visible when their timeout ends."""
+        self._aws_failed(failure, "message was not returned", {})
+
+    def extended(self, count: int) -> None:
+        """Messages stay invisible for longer."""
+        self._metrics.extensions.labels("extended").inc(count)
+
+    def extension_failed(self, failure: AwsError, count: int) -> None:
+        """Invisibility could not be extended; unless that succeeds in time, messages are received twice."""
+        self._metrics.extensions.labels("failed").inc(count)
+        self._aws_failed(failure, "visibility was not extended", {"messages": count})
+
+    def receipt_lost(self, message_id: str, failure: AwsError) -> None:
+        """The receipt of a message in work is no longer valid: somebody else may receive the message, too."""
+        self._metrics.extensions.labels("lost").inc()
+        self._aws_failed(failure, "a receipt is no longer valid", {"messageId": message_id})
+
+    def aws_answered(self, operation: str, seconds: float) -> None:
+        """A request to AWS is over, whatever the answer."""
+        self._metrics.aws_seconds.labels(operation).observe(seconds)
 
     def leases_counted(self, in_flight: int, held: int) -> None:
         """The number of messages in work and of messages held has changed."""
@@ -122,21 +163,27 @@ class Telemetry:
         self._metrics.compressed.inc(size)
         self._board.note_object_read()
 
-    def fetch_failed(self, key: str, failure: AwsError) -> None:
+    def fetch_failed(self, origin: Origin, failure: AwsError) -> None:
         """An object could not be read."""
-        self._aws_failed(failure, "object was not read", {"key": key})
-        self._board.note_object_unread(key, failure)
+        self._aws_failed(failure, "object was not read", {"bucket": origin.bucket, "key": origin.key})
+        self._board.note_object_unread(origin.key, failure)
 
-    def file_skipped(self, bucket: str, key: str, reason: str) -> None:
+    def file_skipped(self, origin: Origin, reason: SkipReason) -> None:
         """An announced object is not one that is read."""
-        self._metrics.files.labels("skipped", reason).inc()
+        self._metrics.files.labels("skipped", reason.value).inc()
         self._board.add(skipped=1)
-        log.info("object skipped", extra={"fields": {"bucket": bucket, "key": key, "reason": reason}})
+        self._board.note_fruitless()
+        fields = {"bucket": origin.bucket, "key": origin.key, "reason": reason.value}
+        log.info("object skipped", extra={"fields": fields})
 
-    def other_bucket(self, bucket: str, expected: str) -> None:
+    def other_bucket(self, bucket: str) -> None:
         """A message announces an object of a bucket that this source does not read."""
-        message = f"The queue announces objects of bucket {bucket}, which are not read: spec.bucket is {expected}."
+        message = (
+            f"Messages announce objects of bucket {bucket}, which is neither spec.bucket nor one of spec.extraBuckets:"
+            " they are not read and stay in the queue."
+        )
         self._board.note_error("s3:GetObject", "OtherBucket", bucket, message)
+        self._board.complain(Reason.OTHER_BUCKET, message)
 
     def file_failed(self, key: str, reason: str, error: Exception) -> None:
         """An object was not delivered; its message stays in the queue."""
@@ -146,51 +193,78 @@ class Telemetry:
             self._board.note_error("decode", reason, key, str(error), kind="file")
         log.warning("object failed", extra={"fields": {"key": key, "reason": reason, "error": str(error)}})
 
-    def file_read(self, size: int, records: int) -> None:
-        """A log file was taken apart."""
+    def file_dead_lettered(self, key: str, reason: DeadLetterReason, error: Exception) -> None:
+        """The dead-letter sink was told about an object that cannot be read; it counts as done."""
+        self._metrics.files.labels("dead_lettered", reason.value).inc()
+        self._board.add(files_dead_lettered=1)
+        self._board.note_error("decode", reason.value, key, str(error), kind="file")
+        fields = {"key": key, "reason": reason.value, "error": str(error)}
+        log.warning("object cannot be read and went to the dead-letter sink", extra={"fields": fields})
+
+    def file_read(self, size: int, written_at: float | None) -> None:
+        """Everything of a log file was delivered."""
         self._metrics.files.labels("read", "").inc()
         self._metrics.uncompressed.inc(size)
-        self._metrics.events_read.inc(records)
-        self._board.add(files_read=1, events_read=records)
+        if written_at is not None:
+            self._metrics.object_lag.observe(max(0.0, time.time() - written_at))
+        self._board.add(files_read=1)
+        self._board.note_file()
 
     # --- event records ---
 
-    def record_undecodable(self, key: str, index: int, error: Exception) -> None:
-        """A record cannot be read by a JSON parser; its bytes are delivered as they are."""
-        self._metrics.failed.labels("undecodable").inc()
-        self._board.add(events_failed=1)
+    def selected(self, selection: Selection) -> None:
+        """Records of a log file were read; some of them leave."""
+        self._metrics.events_read.inc(selection.read)
+        for rule, count in selection.dropped.items():
+            self._metrics.filtered.labels(rule).inc(count)
+        self._metrics.repeated.inc(selection.repeated)
+        filtered = sum(selection.dropped.values())
+        self._board.add(events_read=selection.read, filtered=filtered, repeated=selection.repeated)
+
+    def delivered(self, selection: Selection) -> None:
+        """All sinks accepted the records that leave."""
+        samples = take_samples(selection.payload, selection.kept)
+        times = read_times(samples)
+        now = datetime.now(UTC)
+        for event_time in times:
+            self._metrics.event_age.observe(max(0.0, (now - event_time).total_seconds()))
+        self._metrics.masked.inc(selection.masked)
+        self._board.add(emitted=selection.kept, masked=selection.masked)
+        self._board.note_samples(samples, times)
+        newest = self._board.last_event_time
+        if newest is not None:
+            self._metrics.last_event.set(newest.timestamp())
+        if self._own_reads is not None and samples:
+            self._board.note_own_reads(len(samples), count_own_reads(samples, self._own_reads))
+
+    def record_dead_lettered(self, key: str, index: int, error: str) -> None:
+        """A record is not JSON; a line about it was delivered instead."""
+        self._metrics.dead_lettered.labels(DeadLetterReason.UNDECODABLE.value).inc()
+        self._board.add(dead_lettered=1)
         self._board.note_error("decode", "undecodable", key, f"record {index}: {error}", kind="record")
-        log.warning("record is not readable", extra={"fields": {"key": key, "index": index, "error": str(error)}})
+        log.warning("record is not readable", extra={"fields": {"key": key, "index": index, "error": error}})
 
     def records_not_delivered(self, count: int) -> None:
         """A sink did not accept the records of a file; they come again with its message."""
         self._metrics.failed.labels("sink").inc(count)
         self._board.add(events_failed=count)
 
-    def filtered(self, by_rule: Mapping[str, int]) -> None:
-        """Filter rules dropped records of a file."""
-        for rule, count in by_rule.items():
-            self._metrics.filtered.labels(rule).inc(count)
-        self._board.add(filtered=sum(by_rule.values()))
-
     def sink_accepted(self, sink: str, count: int) -> None:
         """A sink accepted a batch."""
         self._metrics.emitted.labels(sink).inc(count)
         self._board.accept_sink(sink)
 
+    def sink_answered(self, sink: str, seconds: float) -> None:
+        """A delivery is over, whatever the answer."""
+        self._metrics.sink_seconds.labels(sink).observe(seconds)
+
     def sink_failed(self, failure: SinkError, count: int) -> None:
         """A sink did not accept a batch; the messages stay in the queue."""
+        if failure.code == ACK_TIMEOUT:
+            self._metrics.sink_timeouts.labels(failure.sink).inc()
         self._board.refuse_sink(failure)
         fields = {"sink": failure.sink, "code": failure.code, "error": failure.message, "records": count}
         log.warning("sink did not accept a batch", extra={"fields": fields})
-
-    def emitted(self, lines: Collection[bytes], count: int, newest: datetime | None) -> None:
-        """All sinks accepted the records of a file, `count` of them readable."""
-        age = self._board.note_delivered(lines, count, newest)
-        newest_of_all = self._board.last_event_time
-        if age is not None and newest_of_all is not None:
-            self._metrics.event_age.observe(age)
-            self._metrics.last_event.set(newest_of_all.timestamp())
 
     def _aws_failed(self, failure: AwsError, what: str, fields: Mapping[str, object]) -> None:
         service, _, operation = failure.action.partition(":")

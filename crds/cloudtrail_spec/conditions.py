@@ -1,7 +1,7 @@
 """Every condition type and reason of a CloudTrailSource: a public vocabulary, each word with its meaning.
 
-Polarity by the Kubernetes API conventions and kstatus: `Ready` and the `…Reachable`, `…Readable`, `…Valid`, `…Accepting`
-types are good when True; `Reconciling` and `Stalled` are present only while they are True.
+Polarity by the Kubernetes API conventions and kstatus: all types but
+`Reconciling` and `Stalled` are good when True; `Reconciling` and `Stalled` are present only while they are True.
 """
 
 from enum import StrEnum
@@ -20,11 +20,20 @@ class ConditionType(StrEnum):
     CREDENTIALS_VALID = "CredentialsValid"
     """True: AWS accepted the collectors' credentials. Unknown: nobody asked yet."""
     QUEUE_REACHABLE = "QueueReachable"
-    """True: the last receive on the queue succeeded. Unknown: no collector has tried yet."""
+    """True: the last receive on the queue succeeded, and what is done can be deleted. Unknown: no collector has tried
+    yet."""
     BUCKET_READABLE = "BucketReadable"
     """True: the last objects were read. Unknown: no object has been announced yet."""
     SINKS_ACCEPTING = "SinksAccepting"
     """True: every sink accepted its last batch. Unknown: nothing has been delivered yet."""
+    NOTIFICATIONS_ACCEPTED = "NotificationsAccepted"
+    """False: the queue lately brought messages that are in no known form, announce objects of other buckets, or bring no
+    log file at all. Such messages stay in the queue; collecting goes on."""
+    TEST_MODE_SAFE = "TestModeSafe"
+    """False: the queue has no dead-letter queue, or gives up on messages so early that a test could use up their
+    receives. Collecting goes on."""
+    NO_FEEDBACK_LOOP = "NoFeedbackLoop"
+    """False: many events are the collectors' own reads of the bucket, which the trail logs as data events."""
 
 
 class Reason(StrEnum):
@@ -70,6 +79,18 @@ class Reason(StrEnum):
     """No answer from the AWS endpoint: DNS, network policy, proxy or endpointUrl."""
     AWS_ERROR = "AwsError"
     """Another AWS error; the message has its code."""
+    OTHER_BUCKET = "OtherBucket"
+    """Messages announce objects of buckets that the spec does not name; they are never read."""
+    UNKNOWN_NOTIFICATION = "UnknownNotification"
+    """Messages are in no known form; they are left to the queue's redrive policy."""
+    NO_OBJECTS = "NoObjects"
+    """Messages arrive, but for a long time none has announced a log file that is read."""
+    NO_DEAD_LETTER_QUEUE = "NoDeadLetterQueue"
+    """The queue has no redrive policy: a message that always fails comes back until its retention ends."""
+    LOW_MAX_RECEIVE_COUNT = "LowMaxReceiveCount"
+    """The queue moves messages to its dead-letter queue after fewer receives than restarts of a test may cause."""
+    READS_ITSELF = "ReadsItself"
+    """The trail logs reads of its own bucket as data events, so that reading its log files makes new ones."""
     SINK_REJECTED = "SinkRejected"
     """A sink refused a batch."""
     SINK_UNREACHABLE = "SinkUnreachable"

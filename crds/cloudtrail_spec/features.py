@@ -7,8 +7,8 @@ from cloudtrail_spec.source import CloudTrailSourceSpec
 def find_unavailable(spec: PipelineSpec) -> list[str]:
     """List the fields of a spec that this version cannot honour, one sentence each; empty when all is well."""
     found = []
-    if spec.mask:
-        found.append("spec.mask: masks are not available in this version")
+    if any(rule.hash is not None for rule in spec.mask):
+        found.append("spec.mask: hash is not available in this version, use replacement")
     if spec.format is not EventFormat.RAW:
         found.append(f"spec.format: {spec.format} is not available in this version, use Raw")
     if isinstance(spec, CloudTrailSourceSpec) and spec.scaling is not None:

@@ -10,9 +10,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from cloudtrail_spec.arn import QUEUE_ARN_PATTERN, Arn
+from cloudtrail_spec.arn import QUEUE_ARN_PATTERN, ROLE_ARN_PATTERN, Arn
 from cloudtrail_spec.base import ApiModel, CelRule
 from cloudtrail_spec.filters import FilterRule
+from cloudtrail_spec.masks import MaskRule
 from cloudtrail_spec.sinks import SinkSpec
 
 MEBIBYTE = 1024 * 1024
@@ -35,43 +36,89 @@ class EventFormat(StrEnum):
     OCSF = "OCSF"
 
 
-class MaskPreset(StrEnum):
-    """A ready-made mask."""
-
-    ACCESS_KEY_IDS = "AccessKeyIds"
-    ASSUMED_ROLE_IDS = "AssumedRoleIds"
-    SESSION_TOKENS = "SessionTokens"
-    SOURCE_IPS = "SourceIPs"
-    USER_NAMES = "UserNames"
-    ACCOUNT_IDS = "AccountIds"
-
-
 class MissingObjectPolicy(StrEnum):
     """What happens to a notification whose object is not in the bucket."""
 
     RETRY = "Retry"
     DROP = "Drop"
+    DEAD_LETTER = "DeadLetter"
 
 
-class MaskRule(ApiModel):
-    """Hides values in event records before they reach a sink."""
+class LogClass(StrEnum):
+    """The kinds of log files that trails deliver, by the folder in their key."""
 
-    preset: MaskPreset = Field(description="Which values to hide.")
+    CLOUDTRAIL = "CloudTrail"
+    INSIGHT = "Insight"
+    NETWORK_ACTIVITY = "NetworkActivity"
+    AGGREGATED = "Aggregated"
+
+
+DEFAULT_CLASSES = (LogClass.CLOUDTRAIL, LogClass.INSIGHT, LogClass.NETWORK_ACTIVITY)
+
+
+BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)]
+RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", max_length=32)]
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$", max_length=12)]
+EndpointUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/?$", max_length=512)]
 
 
 class ObjectsPolicy(ApiModel):
-    """How objects that cannot be read are treated."""
+    """Which of the announced objects are read, and how those that cannot be read are treated."""
 
+    classes: Annotated[tuple[LogClass, ...], Field(min_length=1, max_length=4)] | None = Field(
+        default=None,
+        description="Kinds of log files to read: CloudTrail (management and data events), Insight, NetworkActivity,"
+        " Aggregated (five-minute summaries of data events; records of another shape). Absent: all but Aggregated."
+        " Digest files are never read as events.",
+    )
+    account_ids: Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="Only log files of these accounts are read, by the account in the object's key. Absent: all accounts.",
+    )
+    regions: Annotated[tuple[RegionName, ...], Field(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="Only log files of these regions are read, by the region in the object's key. Absent: all regions.",
+    )
     missing: MissingObjectPolicy = Field(
         default=MissingObjectPolicy.RETRY,
         description="What to do when an announced object does not exist: Retry leaves the message to the queue's redrive"
-        " policy, Drop counts the object and treats it as done.",
+        " policy, Drop counts the object and treats it as done, DeadLetter tells deadLetterSink and treats it as done.",
     )
-    max_uncompressed_bytes: Annotated[int, Field(ge=MEBIBYTE, le=4096 * MEBIBYTE)] = Field(
-        default=256 * MEBIBYTE,
-        description="Largest size of a log file after decompression, in bytes. A larger one is refused and its message"
-        " left to the queue's redrive policy. It bounds the collector's memory: raise the memory limit with it.",
+    max_uncompressed_bytes: Annotated[int, Field(ge=MEBIBYTE, le=16_384 * MEBIBYTE)] = Field(
+        default=1024 * MEBIBYTE,
+        description="Largest size of a log file after decompression, in bytes. A larger one is refused: it goes to"
+        " deadLetterSink, or is left to the queue's redrive policy when there is none. Large files are read in pieces, so"
+        " that this does not bound memory but time. AWS's own limit is 50 MB compressed.",
     )
+
+
+class Deduplication(ApiModel):
+    """Drops event records that this collector has delivered before."""
+
+    window_size: Annotated[int, Field(ge=1000, le=1_000_000)] = Field(
+        default=100_000,
+        description="How many delivered eventIDs one collector remembers, about 100 bytes each. Replicas do not share"
+        " them, and a restart forgets them.",
+    )
+
+
+class AssumedRole(ApiModel):
+    """A role that is assumed with the credentials of the pod (role chaining), such as one in the account of the trail."""
+
+    role_arn: Annotated[str, StringConstraints(pattern=ROLE_ARN_PATTERN, max_length=2048)] = Field(
+        description="ARN of the role. Its trust policy must name the role that the pod has."
+    )
+    external_id: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)] | None
+    ) = Field(None, description="External id that the role's trust policy asks for. Not a secret.")
+
+
+class Endpoints(ApiModel):
+    """Base URLs of single AWS services, such as VPC endpoints without private DNS. Each overrides endpointUrl."""
+
+    sqs: EndpointUrl | None = Field(None, description="Base URL for SQS.")
+    s3: EndpointUrl | None = Field(None, description="Base URL for S3; objects are addressed path-style.")
+    sts: EndpointUrl | None = Field(None, description="Base URL for STS.")
 
 
 class TestSettings(ApiModel):
@@ -99,10 +146,29 @@ BUCKET_RULES = (
         ".bucket",
     ),
 )
+EXTRA_BUCKET_RULES = tuple(
+    CelRule(
+        f"!has(self.extraBuckets) || self.extraBuckets.all(bucket, {rule.rule.replace('self.bucket', 'bucket')})",
+        rule.message,
+        ".extraBuckets",
+    )
+    for rule in BUCKET_RULES
+)
 REGION_RULE = CelRule(
-    "has(self.endpointUrl) || self.queueArn.split(':')[3] == self.region",
-    "region must be the region in queueArn (only with endpointUrl may they differ)",
+    "has(self.endpointUrl) || (has(self.endpoints) && has(self.endpoints.sqs))"
+    " || self.queueArn.split(':')[3] == self.region",
+    "region must be the region in queueArn (only with an endpoint of your own may they differ)",
     ".region",
+)
+DEAD_LETTER_RULE = CelRule(
+    "!has(self.objects) || !has(self.objects.missing) || self.objects.missing != 'DeadLetter' || has(self.deadLetterSink)",
+    "objects.missing: DeadLetter needs deadLetterSink",
+    ".objects",
+)
+DEAD_LETTER_NAME_RULE = CelRule(
+    "!has(self.deadLetterSink) || !has(self.sinks) || !self.sinks.exists(sink, sink.name == self.deadLetterSink.name)",
+    "deadLetterSink needs a name that no other sink has",
+    ".deadLetterSink",
 )
 SINKS_RULE = CelRule(
     "(has(self.mode) && self.mode == 'Paused') || (has(self.sinks) && size(self.sinks) > 0)",
@@ -120,8 +186,13 @@ class PipelineSpec(ApiModel):
         " test.maxMessages invisible and gives them back when it stops. Active deletes a message after every event of"
         " every object that it names was accepted. A change of mode is a rollout.",
     )
-    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)] = Field(
-        description="Name of the S3 bucket that the trail delivers to. Objects of other buckets are never read.",
+    bucket: BucketName = Field(
+        description="Name of the S3 bucket that the trail delivers to. Objects of buckets that are neither named here nor"
+        " in extraBuckets are never read.",
+    )
+    extra_buckets: Annotated[tuple[BucketName, ...], Field(max_length=16)] = Field(
+        default=(),
+        description="More buckets whose objects the same queue announces and that are read the same way.",
     )
     prefix: Annotated[str, StringConstraints(max_length=512, pattern=r"^[^/\s][^\s]*$")] | None = Field(
         default=None,
@@ -132,20 +203,23 @@ class PipelineSpec(ApiModel):
         description="ARN of the SQS standard queue that announces new objects (S3 event notifications, directly or"
         " through SNS).",
     )
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", max_length=32)] = Field(
+    region: RegionName = Field(
         description="AWS region of the queue.",
     )
-    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/?$", max_length=512)] | None = Field(
+    endpoint_url: EndpointUrl | None = Field(
         default=None,
         description="Base URL used for SQS, S3 and STS instead of AWS's public endpoints. For tests and local stand-ins.",
     )
+    endpoints: Endpoints | None = Field(None, description=str(Endpoints.__doc__))
+    assume_role: AssumedRole | None = Field(None, description=str(AssumedRole.__doc__))
     filters: Annotated[tuple[FilterRule, ...], Field(max_length=64)] = Field(
         default=(),
         description="Ordered filter rules; the first that matches an event record decides, no match keeps it.",
     )
     mask: Annotated[tuple[MaskRule, ...], Field(max_length=16)] = Field(
         default=(),
-        description="Values to hide before events leave. Not available in this version: a source that sets it is Stalled.",
+        description="Values to hide in event records before they leave. No sink, no sample and no log line gets a value"
+        " that is hidden; a record that cannot be read is then reported without its text.",
     )
     format: EventFormat = Field(
         default=EventFormat.RAW,
@@ -156,7 +230,14 @@ class PipelineSpec(ApiModel):
         default=(),
         description="Where events go. Every sink gets every event; a message is done when all have accepted.",
     )
-    objects: ObjectsPolicy | None = Field(None, description="How objects that cannot be read are treated.")
+    dead_letter_sink: SinkSpec | None = Field(
+        None,
+        description="Where log files and event records go that cannot be read, with the reason, the bucket, the key and the"
+        " record's index, as one JSON object a line; the message then counts as done. Absent: a file that cannot be read"
+        " leaves its message to the queue's redrive policy, and a record that cannot be read goes to every sink.",
+    )
+    objects: ObjectsPolicy | None = Field(None, description=str(ObjectsPolicy.__doc__))
+    dedupe: Deduplication | None = Field(None, description=str(Deduplication.__doc__))
     test: TestSettings | None = Field(None, description="Bounds of mode Test.")
     visibility_timeout_seconds: Annotated[int, Field(ge=30, le=43_200)] | None = Field(
         default=None,
@@ -164,23 +245,37 @@ class PipelineSpec(ApiModel):
         " queue's own visibility timeout.",
     )
 
-    cel_rules: ClassVar[Sequence[CelRule]] = (*BUCKET_RULES, REGION_RULE, SINKS_RULE)
+    cel_rules: ClassVar[Sequence[CelRule]] = (
+        *BUCKET_RULES,
+        *EXTRA_BUCKET_RULES,
+        REGION_RULE,
+        DEAD_LETTER_RULE,
+        DEAD_LETTER_NAME_RULE,
+        SINKS_RULE,
+    )
     list_map_keys: ClassVar = {"filters": "name", "sinks": "name"}
 
     @field_validator("bucket")
     @classmethod
     def _bucket_name(cls, bucket: str) -> str:
-        bad_affix = bucket.startswith(("xn--", "sthree-")) or bucket.endswith("-s3alias")
-        broken = (".." in bucket, re.fullmatch(r"\d+\.\d+\.\d+\.\d+", bucket) is not None, bad_affix)
-        for is_broken, rule in zip(broken, BUCKET_RULES, strict=True):
-            if is_broken:
-                raise ValueError(rule.message)
-        return bucket
+        return _check_bucket(bucket)
+
+    @field_validator("extra_buckets")
+    @classmethod
+    def _bucket_names(cls, buckets: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_check_bucket(bucket) for bucket in buckets)
 
     @model_validator(mode="after")
     def _cross_field_rules(self) -> Self:
-        if self.endpoint_url is None and Arn.parse(self.queue_arn).region != self.region:
+        has_own_endpoint = self.endpoint_url is not None or (
+            self.endpoints is not None and self.endpoints.sqs is not None
+        )
+        if not has_own_endpoint and Arn.parse(self.queue_arn).region != self.region:
             raise ValueError(REGION_RULE.message)
+        if self.objects_policy.missing is MissingObjectPolicy.DEAD_LETTER and self.dead_letter_sink is None:
+            raise ValueError(DEAD_LETTER_RULE.message)
+        if self.dead_letter_sink is not None and self.dead_letter_sink.name in {sink.name for sink in self.sinks}:
+            raise ValueError(DEAD_LETTER_NAME_RULE.message)
         if self.mode is not Mode.PAUSED and not self.sinks:
             raise ValueError(SINKS_RULE.message)
         for what, names in (("filters", [rule.name for rule in self.filters]), ("sinks", [s.name for s in self.sinks])):
@@ -188,6 +283,11 @@ class PipelineSpec(ApiModel):
             if repeated:
                 raise ValueError(f"{what}: names must be unique, repeated: {', '.join(repeated)}")
         return self
+
+    @property
+    def buckets(self) -> frozenset[str]:
+        """The buckets whose objects are read."""
+        return frozenset((self.bucket, *self.extra_buckets))
 
     @property
     def objects_policy(self) -> ObjectsPolicy:
@@ -198,3 +298,12 @@ class PipelineSpec(ApiModel):
     def test_settings(self) -> TestSettings:
         """The bounds of mode Test in force, with their defaults."""
         return self.test or TestSettings()
+
+
+def _check_bucket(bucket: str) -> str:
+    bad_affix = bucket.startswith(("xn--", "sthree-")) or bucket.endswith("-s3alias")
+    broken = (".." in bucket, re.fullmatch(r"\d+\.\d+\.\d+\.\d+", bucket) is not None, bad_affix)
+    for is_broken, rule in zip(broken, BUCKET_RULES, strict=True):
+        if is_broken:
+            raise ValueError(rule.message)
+    return bucket

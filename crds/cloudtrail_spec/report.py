@@ -43,6 +43,8 @@ class QueueFigures(ReportModel):
     visibility_timeout_seconds: int | None = None
     dead_letter_queue_arn: str | None = None
     max_receive_count: int | None = None
+    dead_letter_visible: int | None = None
+    """Messages that wait in the dead-letter queue; None where there is none, or where it may not be asked."""
 
 
 class MessageCounts(ReportModel):
@@ -61,14 +63,20 @@ class FileCounts(ReportModel):
     read: int = 0
     failed: int = 0
     skipped: int = 0
+    dead_lettered: int = 0
 
 
 class EventCounts(ReportModel):
-    """Event records by what became of them: read = filtered + emitted + failed + on the way."""
+    """Event records by what became of them: read = filtered + repeated + emitted + dead-lettered + failed + on the way."""
 
     read: int = 0
     filtered: int = 0
+    repeated: int = 0
+    """Dropped because they were delivered before (`dedupe`)."""
+    masked: int = 0
+    """Of those emitted, how many had a value masked."""
     emitted: int = 0
+    dead_lettered: int = 0
     failed: int = 0
 
 

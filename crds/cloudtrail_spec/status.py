@@ -50,7 +50,8 @@ class FileStatus(ApiModel):
 
     read: Count = Field(default=0, description="Objects read to their end.")
     failed: Count = Field(default=0, description="Attempts to read an object that failed.")
-    skipped: Count = Field(default=0, description="Objects passed over: digests, other buckets, other prefixes.")
+    skipped: Count = Field(default=0, description="Objects passed over: digests, other buckets, what is not selected.")
+    dead_lettered: Count = Field(default=0, description="Objects that deadLetterSink was told about instead.")
 
 
 class EventStatus(ApiModel):
@@ -58,7 +59,10 @@ class EventStatus(ApiModel):
 
     read: Count = Field(default=0, description="Event records read.")
     filtered: Count = Field(default=0, description="Event records that a filter dropped.")
+    repeated: Count = Field(default=0, description="Event records dropped because they were delivered before.")
+    masked: Count = Field(default=0, description="Event records in which a value was masked.")
     emitted: Count = Field(default=0, description="Event records that the sinks accepted.")
+    dead_lettered: Count = Field(default=0, description="Event records that are not JSON and went to deadLetterSink.")
     failed: Count = Field(default=0, description="Event records that could not be decoded or delivered.")
 
 

@@ -88,6 +88,11 @@ class Collector:
         lines = [json.loads(line) for line in self.stderr.read_text().splitlines()]
         return [line for line in lines if line["message"] == message]
 
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._started().pid
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._started().send_signal(number)

@@ -10,6 +10,7 @@ import pytest
 from integration.collector_process import Collector
 from integration.http_sink import HttpSinkServer
 from localcluster.aws import AwsEndpoint, running_aws
+from localcluster.aws.fault_proxy import FaultProxy
 from localcluster.aws.provision import TrailStorage, create_trail_storage
 
 _names = itertools.count(1)
@@ -33,6 +34,19 @@ def storage(aws: AwsEndpoint) -> TrailStorage:
 def sink() -> Iterator[HttpSinkServer]:
     with HttpSinkServer() as server:
         yield server
+
+
+@pytest.fixture
+def dead_letters() -> Iterator[HttpSinkServer]:
+    with HttpSinkServer() as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(aws: AwsEndpoint) -> Iterator[FaultProxy]:
+    """The stand-in as a collector sees it with `endpointUrl=proxy.url`; tests themselves go past it."""
+    with FaultProxy(aws.url) as running:
+        yield running
 
 
 @pytest.fixture

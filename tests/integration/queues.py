@@ -37,6 +37,11 @@ def announce(aws: AwsEndpoint, storage: TrailStorage, body: Any) -> None:
     aws.client("sqs").send_message(QueueUrl=storage.queue_url, MessageBody=text)
 
 
+def announce_by_hand(aws: AwsEndpoint, storage: TrailStorage) -> None:
+    """Let the bucket announce nothing by itself, so that a test says what is announced, and how."""
+    aws.client("s3").put_bucket_notification_configuration(Bucket=storage.bucket, NotificationConfiguration={})
+
+
 def build_s3_body(bucket: str, *keys: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
     """Build S3's notification about some objects."""
     return {

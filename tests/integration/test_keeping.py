@@ -93,7 +93,7 @@ def test_t4_a_missing_object_keeps_its_message_and_the_others_arrive(
     assert error["resource"] == f"arn:aws:s3:::{storage.bucket}/{missing.key}"
 
 
-def test_a_missing_object_is_dropped_when_the_policy_says_so(
+def test_t4_a_missing_object_is_dropped_when_the_policy_says_so(
     aws: AwsEndpoint, storage: TrailStorage, start: Start
 ) -> None:
     announce(aws, storage, build_s3_body(storage.bucket, next(generate_log_files(1, seed=25)).key))
@@ -159,17 +159,17 @@ def test_a_file_that_cannot_be_read_stays(
     assert collector.read_status()["lastError"]["code"] == reason
 
 
-def test_t18_a_slow_message_is_received_once(
+def test_t18_t21_a_slow_message_is_extended_until_its_ack_and_received_once(
     aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
 ) -> None:
-    set_visibility_timeout(aws, storage, 4)
+    set_visibility_timeout(aws, storage, 3)
     (file,) = generate_log_files(1, seed=28)
     sink.gate.clear()
     put(aws, storage, file)
     collector = start(sinks=_sinks(sink))
     assert sink.arrived.wait(20)
     since = time.monotonic()
-    while time.monotonic() < since + 9:  # more than twice the timeout
+    while time.monotonic() < since + 9:  # three times the timeout
         assert count_messages(aws, storage.queue_url) == (0, 1)
         time.sleep(0.3)
     sink.gate.set()

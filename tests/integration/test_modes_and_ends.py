@@ -36,7 +36,7 @@ def test_mode_test_delivers_once_deletes_nothing_and_gives_back(
     assert count_messages(aws, storage.queue_url) == (25, 0)
 
 
-def test_sigterm_finishes_what_is_in_work_and_gives_back_the_rest(
+def test_t15_sigterm_finishes_what_is_in_work_and_gives_back_the_rest(
     aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
 ) -> None:
     files = list(generate_log_files(9, seed=32))
@@ -54,7 +54,7 @@ def test_sigterm_finishes_what_is_in_work_and_gives_back_the_rest(
     assert len(sink.accepted) == 1
 
 
-def test_what_does_not_end_in_time_is_given_back(
+def test_t15_what_does_not_end_in_time_is_given_back(
     aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
 ) -> None:
     sink.gate.clear()

@@ -76,15 +76,24 @@ def test_records_leave_byte_for_byte_on_one_line_each(aws: AwsEndpoint, storage:
     assert collector.read_lines() == [records[0], records[1].replace(b"\n", b"")]
 
 
-def test_an_unreadable_record_costs_only_itself(aws: AwsEndpoint, storage: TrailStorage, start: Start) -> None:
+def test_t14_an_unreadable_record_costs_only_itself(aws: AwsEndpoint, storage: TrailStorage, start: Start) -> None:
+    """Without a dead-letter sink a line about it goes where the others go; a lone surrogate is readable."""
     key = next(generate_log_files(1, seed=6)).key
-    records = [b'{"eventID":"1"}', b'{"eventID":"2","eventTime":"\\ud800"}', b'{"eventID":"3"}']
+    records = [b'{"eventID":"1"}', b'{"eventID":"2","eventTime":"\\ud800"}', b'{"eventID":truth}', b'{"eventID":"3"}']
     body = b'{"Records":[' + b",".join(records) + b"]}"
     aws.client("s3").put_object(Bucket=storage.bucket, Key=key, Body=gzip.compress(body))
     collector = start()
     wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "an empty queue")
-    assert collector.read_lines() == records
-    assert collector.read_status()["events"] == {"read": 3, "filtered": 0, "emitted": 2, "failed": 1}
+    *whole, entry = collector.read_lines()
+    assert whole == [records[0], records[1], records[3]]
+    letter = json.loads(entry)
+    assert letter["record"] == records[2].decode()
+    about = {name: letter["deadLetter"][name] for name in ("reason", "bucket", "key", "index")}
+    assert about == {"reason": "undecodable", "bucket": storage.bucket, "key": key, "index": 2}
+    events = collector.read_status()["events"]
+    assert events | {"filtered": 0} == {
+        "read": 4, "filtered": 0, "repeated": 0, "masked": 0, "emitted": 3, "deadLettered": 1, "failed": 0,
+    }  # fmt: skip
 
 
 def test_filters_metrics_and_samples(aws: AwsEndpoint, storage: TrailStorage, start: Start) -> None:

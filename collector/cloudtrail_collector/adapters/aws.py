@@ -1,14 +1,24 @@
-"""Makes the clients for SQS and S3 out of a pipeline's configuration and the environment's credentials."""
+"""Makes the clients for SQS and S3, and what both sign with, out of a pipeline's configuration and the environment.
+
+Where a service is reached, the first that is set: `endpoints.<service>` of the configuration, its `endpointUrl`, the
+environment's `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, and AWS's public endpoint of region and partition
+(`AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` choose among these).
+"""
 
 import os
 import re
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
+from cloudtrail_collector import __version__
+from cloudtrail_collector.adapters.credentials import find_credentials
 from cloudtrail_spec.pipeline import PipelineSpec
+
+Service = Literal["sqs", "s3", "sts"]
 
 # The receive waits 5 s; an answer that takes four times as long does not come.
 READ_TIMEOUT_SECONDS = 25
@@ -16,35 +26,58 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 
 def prepare_environment(environment: MutableMapping[str, str], spec: PipelineSpec, source: str) -> None:
-    """Set what botocore reads from nowhere else, unless the user has set it.
+    """Set what the libraries read from nowhere else, unless the user has set it.
 
     STS is asked by the credential chain itself, out of reach of a client's arguments. The instance metadata service is
     off: a pod that silently gets its node's role would read with rights that nobody gave to the source.
     """
     environment.setdefault("AWS_EC2_METADATA_DISABLED", "true")
-    environment.setdefault("AWS_RETRY_MODE", "standard")
-    environment.setdefault("AWS_MAX_ATTEMPTS", "2")
     environment.setdefault("AWS_DEFAULT_REGION", spec.region)
-    if spec.endpoint_url:
-        environment.setdefault("AWS_ENDPOINT_URL_STS", spec.endpoint_url)
+    # obstore's threads only move bytes, and one does that at the least cost; it would take one for each core of the node.
+    environment.setdefault("TOKIO_WORKER_THREADS", "1")
+    if endpoint := choose_endpoint(spec, "sts"):
+        environment["AWS_ENDPOINT_URL_STS"] = endpoint
     if source:
         session_name = re.sub(r"[^A-Za-z0-9_=,.@-]", ".", source)[:64]
         environment.setdefault("AWS_ROLE_SESSION_NAME", session_name)
+
+
+def choose_endpoint(spec: PipelineSpec, service: Service) -> str | None:
+    """Return the base URL that the configuration names for a service; None leaves it to environment and partition."""
+    return (spec.endpoints and getattr(spec.endpoints, service)) or spec.endpoint_url
 
 
 class AwsClients:
     """One session, a client for each service; clients may be used by many threads."""
 
     def __init__(self, spec: PipelineSpec, connections: int) -> None:
-        session = boto3.Session(region_name=spec.region)
-        addressing: Any = {"addressing_style": "path"} if spec.endpoint_url else {}
-        common: dict[str, Any] = {
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "read_timeout": READ_TIMEOUT_SECONDS,
-            "max_pool_connections": connections,
-            # One more try at once; everything beyond is our own back-off, which does not multiply with this.
-            "retries": {"mode": "standard", "total_max_attempts": 2},
-        }
-        self.role_arn = os.environ.get("AWS_ROLE_ARN")
-        self.sqs = session.client("sqs", endpoint_url=spec.endpoint_url, config=Config(**common))
-        self.s3 = session.client("s3", endpoint_url=spec.endpoint_url, config=Config(**common, s3=addressing))
+        core = botocore.session.Session()
+        core.set_config_variable("region", spec.region)
+        core.set_default_client_config(_build_config(connections))
+        self.credentials = find_credentials(core, spec, os.environ)
+        # The role that requests are made with, where the pod can know it: by Pod Identity or keys it cannot.
+        self.role_arn = spec.assume_role.role_arn if spec.assume_role else os.environ.get("AWS_ROLE_ARN")
+        self.ca_bundle: str | None = core.get_config_variable("ca_bundle")
+        session = boto3.Session(botocore_session=core)
+        # Path style everywhere: one form of URL for both S3 clients, and TLS names fit buckets with dots.
+        # It is asked once: the fast read before it was the first try.
+        s3 = Config(
+            s3={"addressing_style": "path"},
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+        self.sqs = session.client("sqs", endpoint_url=choose_endpoint(spec, "sqs"))
+        self.s3 = session.client("s3", endpoint_url=choose_endpoint(spec, "s3"), config=s3)
+
+
+def _build_config(connections: int) -> Config:
+    """Build what holds for every client, those of the credential chain included."""
+    retries: Any = {"mode": "standard", "total_max_attempts": 2}
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        max_pool_connections=connections,
+        # One more try at once; everything beyond is our own back-off, which does not multiply with this.
+        retries=retries,
+        user_agent_extra=f"cloudtrail-collector/{__version__}",
+    )

@@ -1,5 +1,6 @@
 """Turns botocore's exceptions into AwsError: what was asked, about what, and what a person should look at."""
 
+import urllib3.exceptions
 from botocore import exceptions
 
 from cloudtrail_collector.errors import AwsError, ReceiptLostError
@@ -36,35 +37,46 @@ _CREDENTIAL_ERRORS = (
     exceptions.InvalidConfigError,
     exceptions.TokenRetrievalError,
 )
-_CONNECTION_ERRORS = (exceptions.HTTPClientError, exceptions.ConnectionError, exceptions.IncompleteReadError)
+_CONNECTION_ERRORS = (
+    exceptions.HTTPClientError,
+    exceptions.ConnectionError,
+    exceptions.IncompleteReadError,
+    # A body is read past botocore.
+    urllib3.exceptions.HTTPError,
+)
 
 
-def translate(error: Exception, *, action: str, resource: str, role_arn: str | None = None) -> AwsError:
-    """Build our exception for a failed call of `action` on `resource`.
-
-    Credentials are fetched on the way: when that failed, the failure is about `role_arn` and its action instead.
-    """
+def translate(error: Exception, *, action: str, resource: str) -> AwsError:
+    """Build our exception for a failed call of `action` on `resource`."""
     if isinstance(error, exceptions.ClientError):
-        return _translate_answer(error, action, resource, role_arn)
+        return _translate_answer(error, action, resource)
     code, reason = type(error).__name__, Reason.AWS_ERROR
     if isinstance(error, exceptions.NoCredentialsError):
         code = "NoCredentials"
-    if isinstance(error, (*_CREDENTIAL_ERRORS, OSError)):
-        # OSError: the token file of the web identity is not there.
+    if isinstance(error, _CREDENTIAL_ERRORS):
         reason = Reason.CREDENTIALS_REJECTED
     elif isinstance(error, _CONNECTION_ERRORS):
         reason = Reason.ENDPOINT_UNREACHABLE
     return AwsError(action=action, code=code, resource=resource, reason=reason, message=_tidy(str(error)))
 
 
-def _translate_answer(error: exceptions.ClientError, action: str, resource: str, role_arn: str | None) -> AwsError:
+def translate_credentials_error(error: Exception, action: str, resource: str) -> AwsError:
+    """Build our exception for credentials that could not be had: whatever was answered, they are missing.
+
+    Only an endpoint that does not answer, or asks to slow down, says nothing about them.
+    """
+    if isinstance(error, exceptions.ClientError):
+        action = f"sts:{error.operation_name}"
+    failure = translate(error, action=action, resource=resource)
+    if failure.reason not in {Reason.ENDPOINT_UNREACHABLE, Reason.THROTTLED}:
+        failure.reason = Reason.CREDENTIALS_REJECTED
+    return failure
+
+
+def _translate_answer(error: exceptions.ClientError, action: str, resource: str) -> AwsError:
     details = error.response.get("Error", {})
     code, message = str(details.get("Code", "Unknown")), _tidy(str(details.get("Message", "")))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if error.operation_name in {"AssumeRoleWithWebIdentity", "AssumeRole"}:
-        action, resource = f"sts:{error.operation_name}", role_arn or resource
-        reason = Reason.THROTTLED if _BY_CODE.get(code) is Reason.THROTTLED else Reason.CREDENTIALS_REJECTED
-        return AwsError(action=action, code=code, resource=resource, reason=reason, message=message)
     if code in _RECEIPT_CODES and action in {"sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}:
         return ReceiptLostError(action=action, code=code, resource=resource, reason=Reason.AWS_ERROR, message=message)
     reason = _classify(code, message, status)

@@ -1,105 +1,117 @@
 """An SQS queue as the MessageQueue port."""
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cloudtrail_collector.adapters.aws import choose_endpoint
 from cloudtrail_collector.adapters.aws_errors import translate
+from cloudtrail_collector.adapters.sqs_caller import SqsCaller
 from cloudtrail_collector.errors import AwsError, ReceiptLostError
 from cloudtrail_collector.ports import Message, VisibilityChange
 from cloudtrail_spec.arn import Arn, build_queue_url
-from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.pipeline import PipelineSpec
 from cloudtrail_spec.report import QueueFigures
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-_ERRORS = (BotoCoreError, ClientError, OSError)
+_ERRORS = (BotoCoreError, ClientError)
+# The right to ask the dead-letter queue is optional, and its absence no error: a refusal holds for some time.
+REFUSAL_SECONDS = 600.0
 
 
 class SqsQueue:
     """The queue of a pipeline."""
 
-    def __init__(self, client: "SQSClient", spec: PipelineSpec, role_arn: str | None) -> None:
-        self._client = client
+    def __init__(self, caller: SqsCaller, spec: PipelineSpec) -> None:
+        self._caller = caller
+        self._spec = spec
         self._arn = spec.queue_arn
-        self._url = _build_url(spec)
-        self._role_arn = role_arn
+        self._url = build_url(spec)
         self._visibility = spec.visibility_timeout_seconds
+        self._refused_until = 0.0
 
     def receive(self, limit: int, wait_seconds: int) -> list[Message]:
         """Receive up to `limit` messages, waiting for the first."""
-        timeout: Any = {} if self._visibility is None else {"VisibilityTimeout": self._visibility}
-        try:
-            answer = self._client.receive_message(
-                QueueUrl=self._url,
-                MaxNumberOfMessages=limit,
-                WaitTimeSeconds=wait_seconds,
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-                **timeout,
-            )
-        except _ERRORS as error:
-            raise self._translate(error, "sqs:ReceiveMessage") from error
-        return [_build_message(entry) for entry in answer.get("Messages", [])]
+        timeout = {} if self._visibility is None else {"VisibilityTimeout": self._visibility}
+        arguments = {
+            "MaxNumberOfMessages": limit,
+            "WaitTimeSeconds": wait_seconds,
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+            **timeout,
+        }
+        answer = self._call("ReceiveMessage", arguments, wait_seconds=wait_seconds)
+        return [_build_message(entry) for entry in answer.get("Messages", ())]
 
-    def delete(self, receipt_handle: str) -> None:
-        """Delete a message."""
-        try:
-            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=receipt_handle)
-        except _ERRORS as error:
-            raise self._translate(error, "sqs:DeleteMessage") from error
+    def delete(self, receipt_handles: Sequence[str]) -> dict[str, AwsError]:
+        """Delete up to ten messages; returns those that were not, by receipt handle."""
+        entries = [{"Id": str(index), "ReceiptHandle": handle} for index, handle in enumerate(receipt_handles)]
+        refused = self._call_batch("DeleteMessageBatch", "sqs:DeleteMessage", entries)
+        return {receipt_handles[index]: failure for index, failure in refused.items()}
 
-    def change_visibility(self, changes: Sequence[VisibilityChange]) -> list[VisibilityChange]:
-        """Change up to ten messages; returns those whose receipt is no longer valid."""
-        try:
-            answer = self._client.change_message_visibility_batch(
-                QueueUrl=self._url,
-                Entries=[
-                    {"Id": str(index), "ReceiptHandle": change.receipt_handle, "VisibilityTimeout": change.seconds}
-                    for index, change in enumerate(changes)
-                ],
-            )
-        except _ERRORS as error:
-            failure = self._translate(error, "sqs:ChangeMessageVisibility")
-            if isinstance(failure, ReceiptLostError):
-                return list(changes)
-            raise failure from error
-        refused = answer.get("Failed", [])
-        for entry in refused:
-            if not entry["SenderFault"]:
-                raise self._build_failure(entry["Code"], entry.get("Message", ""))
-        return [changes[int(entry["Id"])] for entry in refused]
+    def change_visibility(self, changes: Sequence[VisibilityChange]) -> dict[str, AwsError]:
+        """Change up to ten messages; returns those that were not, by receipt handle."""
+        entries = [
+            {"Id": str(index), "ReceiptHandle": change.receipt_handle, "VisibilityTimeout": change.seconds}
+            for index, change in enumerate(changes)
+        ]
+        refused = self._call_batch("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility", entries)
+        return {changes[index].receipt_handle: failure for index, failure in refused.items()}
 
     def read_figures(self) -> QueueFigures:
-        """Read the queue's attributes."""
+        """Read the queue's attributes, and how many messages wait in its dead-letter queue."""
+        figures = _build_figures(self._read_attributes(self._arn, "All"))
+        if figures.dead_letter_queue_arn is None or time.monotonic() < self._refused_until:
+            return figures
         try:
-            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+            attributes = self._read_attributes(figures.dead_letter_queue_arn, "ApproximateNumberOfMessages")
+        except AwsError:
+            self._refused_until = time.monotonic() + REFUSAL_SECONDS
+            return figures
+        return figures.model_copy(update={"dead_letter_visible": int(attributes["ApproximateNumberOfMessages"])})
+
+    def _read_attributes(self, arn: str, name: str) -> Mapping[str, str]:
+        url = build_url(self._spec, arn)
+        try:
+            answer = self._caller.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": [name]})
         except _ERRORS as error:
-            raise self._translate(error, "sqs:GetQueueAttributes") from error
-        return _build_figures(answer["Attributes"])
+            raise translate(error, action="sqs:GetQueueAttributes", resource=arn) from error
+        attributes: Mapping[str, str] = answer["Attributes"]
+        return attributes
 
-    def _translate(self, error: Exception, action: str) -> AwsError:
-        return translate(error, action=action, resource=self._arn, role_arn=self._role_arn)
+    def _call(self, operation: str, arguments: Mapping[str, Any], *, wait_seconds: float = 0, action: str = "") -> Any:
+        try:
+            return self._caller.call(operation, {"QueueUrl": self._url, **arguments}, wait_seconds=wait_seconds)
+        except _ERRORS as error:
+            raise translate(error, action=action or f"sqs:{operation}", resource=self._arn) from error
 
-    def _build_failure(self, code: str, message: str) -> AwsError:
-        return AwsError(
-            action="sqs:ChangeMessageVisibility",
-            code=code,
-            resource=self._arn,
-            reason=Reason.AWS_ERROR,
-            message=message or "no message",
-        )
+    def _call_batch(self, operation: str, action: str, entries: Sequence[Mapping[str, Any]]) -> dict[int, AwsError]:
+        """Make a call about up to ten messages; returns what failed, by the index of the message."""
+        try:
+            answer = self._call(operation, {"Entries": entries}, action=action)
+        except ReceiptLostError as failure:
+            # SQS answers for each entry; there are stand-ins that refuse them all for one.
+            return dict.fromkeys(range(len(entries)), failure)
+        return {int(entry["Id"]): self._build_failure(entry, action) for entry in answer.get("Failed", ())}
+
+    def _build_failure(self, entry: Mapping[str, Any], action: str) -> AwsError:
+        details: Any = {"Code": entry.get("Code", "Unknown"), "Message": entry.get("Message") or "no message"}
+        error = ClientError({"Error": details}, action)
+        return translate(error, action=action, resource=self._arn)
 
 
-def _build_url(spec: PipelineSpec) -> str:
-    if spec.endpoint_url is None:
-        return build_queue_url(spec.queue_arn)
-    arn = Arn.parse(spec.queue_arn)
-    return f"{spec.endpoint_url.rstrip('/')}/{arn.account}/{arn.resource}"
+def build_url(spec: PipelineSpec, queue_arn: str | None = None) -> str:
+    """Build the URL of the source's queue, or another, from its ARN.
+
+    Owner and name are what counts in it; the host is AWS's or our own.
+    """
+    endpoint = choose_endpoint(spec, "sqs")
+    arn = Arn.parse(queue_arn or spec.queue_arn)
+    if endpoint is None:
+        return build_queue_url(queue_arn or spec.queue_arn)
+    return f"{endpoint.rstrip('/')}/{arn.account}/{arn.resource}"
 
 
 def _build_message(entry: Any) -> Message:
@@ -114,7 +126,7 @@ def _build_message(entry: Any) -> Message:
     )
 
 
-def _build_figures(attributes: Any) -> QueueFigures:
+def _build_figures(attributes: Mapping[str, str]) -> QueueFigures:
     redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
     timeout = attributes.get("VisibilityTimeout")
     count = redrive.get("maxReceiveCount")

@@ -2,8 +2,8 @@
 
 RETURN_BASE_SECONDS = 30
 RETURN_CAP_SECONDS = 900
-RECEIVE_BASE_SECONDS = 1.0
-RECEIVE_CAP_SECONDS = 30.0
+RETRY_BASE_SECONDS = 1.0
+RETRY_CAP_SECONDS = 30.0
 
 
 def build_return_delay(receive_count: int, jitter: float) -> int:
@@ -16,7 +16,10 @@ def build_return_delay(receive_count: int, jitter: float) -> int:
     return round(full * (0.75 + jitter / 4))
 
 
-def build_receive_delay(failures: int, jitter: float) -> float:
-    """Return the pause after the nth failed receive in a row: 1 s, 2 s, 4 s ... 30 s, the last tenth jittered."""
-    full = min(RECEIVE_BASE_SECONDS * (1 << min(max(failures, 1) - 1, 10)), RECEIVE_CAP_SECONDS)
-    return full * (0.9 + jitter / 10)
+def build_retry_delay(failures: int, jitter: float) -> float:
+    """Return the pause after the nth failed request in a row: 1 s, 2 s, 4 s ... 30 s, and up to a tenth of it more.
+
+    The jitter only adds: at the cap a request that keeps failing is never made more than twice a minute.
+    """
+    full = min(RETRY_BASE_SECONDS * (1 << min(max(failures, 1) - 1, 10)), RETRY_CAP_SECONDS)
+    return full * (1.01 + 0.09 * jitter)

@@ -1,143 +1,108 @@
-"""Turns filter rules into a function that decides about one event record, reading only the fields that rules name.
+"""Turns filter rules into a function that decides about the fields of one event record.
 
 A field that is null counts as absent, and so does one that is an object or a list: only operators that begin with
 "not" hold for it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
-import msgspec
-
+from cloudtrail_collector.core.fields import FieldPlan, Getter, Value, read_text
 from cloudtrail_spec.filters import FieldSelector, FilterAction, FilterRule
 
-EVENT_TIME = "eventTime"
-
-Read = Callable[[Any], str | None]
-Test = Callable[[Any], bool]
-
-
-class UndecodableRecordError(ValueError):
-    """The record is not JSON that can be read."""
+KEEP = 0
+Decide = Callable[[Any], int]
+_Test = Callable[[Value], bool]
+_Match = Callable[[Any], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What happens to a record: `dropped_by` names the rule, None keeps it; `event_time` is that of a kept one."""
-
-    dropped_by: str | None
-    event_time: str | None
+def list_paths(rules: Sequence[FilterRule]) -> list[str]:
+    """List the fields that rules read."""
+    return [selector.field for rule in rules for selector in rule.field_selectors]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    name: str
-    drops: bool
-    tests: tuple[Test, ...]
+def compile_rules(rules: Sequence[FilterRule], plan: FieldPlan) -> Decide:
+    """Build the decision: KEEP, or the number (from 1) of the rule that drops. The first rule that matches decides."""
+    compiled = [
+        (_compile_rule(rule, plan), number if rule.action is FilterAction.DROP else KEEP)
+        for number, rule in enumerate(rules, start=1)
+    ]
+    if not compiled:
+        return lambda _fields: KEEP
+    if len(compiled) == 1:
+        match, verdict = compiled[0]
+        return match if verdict else lambda _fields: KEEP  # True is 1, the rule's number
+
+    def decide(fields: Any) -> int:
+        for match, verdict in compiled:
+            if match(fields):
+                return verdict
+        return KEEP
+
+    return decide
 
 
-class EventFilter:
-    """Compiled filter rules; the first that matches decides, no match keeps.
-
-    A record is decoded to the raw text of the top-level fields that rules name; a field becomes a string only when a
-    test asks for it.
-    """
-
-    def __init__(self, rules: Sequence[FilterRule]) -> None:
-        paths = {EVENT_TIME} | {selector.field for rule in rules for selector in rule.field_selectors}
-        names = {root: f"f{index}" for index, root in enumerate(sorted({path.split(".")[0] for path in paths}))}
-        struct = msgspec.defstruct(
-            "Fields",
-            [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in names.values()],
-            rename={name: root for root, name in names.items()},
-        )
-        self._decoder = msgspec.json.Decoder(struct)
-        readers = {path: _build_reader(names[path.split(".")[0]], path.split(".")[1:]) for path in paths}
-        self._read_time = readers[EVENT_TIME]
-        self._rules = tuple(
-            _Rule(
-                rule.name,
-                rule.action is FilterAction.DROP,
-                tuple(_compile(selector, readers[selector.field]) for selector in rule.field_selectors),
-            )
-            for rule in rules
-        )
-
-    def decide(self, record: bytes) -> Verdict:
-        """Decide about one record. Raises UndecodableRecordError."""
-        try:
-            fields = self._decoder.decode(record)
-            dropped_by = self._find_rule(fields)
-            return Verdict(dropped_by, None if dropped_by else self._read_time(fields))
-        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-            raise UndecodableRecordError(str(error)) from error
-
-    def _find_rule(self, fields: Any) -> str | None:
-        for rule in self._rules:
-            for test in rule.tests:
-                if not test(fields):
-                    break
-            else:
-                return rule.name if rule.drops else None
-        return None
+def _compile_rule(rule: FilterRule, plan: FieldPlan) -> _Match:
+    """Build the conjunction of a rule's selectors. One and two, by far the most frequent, are spelled out: calls cost."""
+    parts = [(plan.getters[selector.field], _compile(selector)) for selector in rule.field_selectors]
+    if len(parts) == 1:
+        return _match_one(*parts[0])
+    if len(parts) == 2:
+        return _match_two(*parts[0], *parts[1])
+    return lambda fields: all(test(get(fields)) for get, test in parts)
 
 
-def _build_reader(name: str, inner: Sequence[str]) -> Read:
-    read_field = attrgetter(name)
-    return lambda fields: _read_text(read_field(fields), inner)
+def _match_one(get: Getter, test: _Test) -> _Match:
+    return lambda fields: test(get(fields))
 
 
-def _read_text(raw: msgspec.Raw | msgspec.UnsetType, inner: Sequence[str]) -> str | None:
-    if isinstance(raw, msgspec.UnsetType):
-        return None
-    text = bytes(raw)
-    for name in inner:
-        if not text.startswith(b"{"):
-            return None
-        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        if name not in members:
-            return None
-        text = bytes(members[name])
-    return _read_scalar(text)
+def _match_two(get_first: Getter, test_first: _Test, get_second: Getter, test_second: _Test) -> _Match:
+    return lambda fields: test_first(get_first(fields)) and test_second(get_second(fields))
 
 
-def _read_scalar(text: bytes) -> str | None:
-    if text.startswith(b'"'):
-        plain: Any = msgspec.json.decode(text) if b"\\" in text else text[1:-1].decode()
-        return str(plain)
-    return None if text.startswith((b"{", b"[", b"null")) else text.decode()
-
-
-def _compile(selector: FieldSelector, read: Read) -> Test:
+def _compile(selector: FieldSelector) -> _Test:
     """Turn a selector into one test: all of its operators must hold; the values of one are alternatives."""
-    tests: list[Callable[[str | None], bool]] = []
-    if selector.equals is not None:
-        tests.append(frozenset(selector.equals).__contains__)
-    if selector.not_equals is not None:
-        tests.append(_negate(frozenset(selector.not_equals).__contains__))
-    if selector.starts_with is not None:
-        tests.append(_starting(selector.starts_with))
-    if selector.not_starts_with is not None:
-        tests.append(_negate(_starting(selector.not_starts_with)))
-    if selector.ends_with is not None:
-        tests.append(_ending(selector.ends_with))
-    if selector.not_ends_with is not None:
-        tests.append(_negate(_ending(selector.not_ends_with)))
+    tests: list[_Test] = []
+    for values, build, negated in (
+        (selector.equals, _equalling, False),
+        (selector.not_equals, _equalling, True),
+        (selector.starts_with, _starting, False),
+        (selector.not_starts_with, _starting, True),
+        (selector.ends_with, _ending, False),
+        (selector.not_ends_with, _ending, True),
+    ):
+        if values is not None:
+            test = build(values, selector.field)
+            tests.append(_negate(test) if negated else test)
     if len(tests) == 1:
-        only = tests[0]
-        return lambda fields: only(read(fields))
-    return lambda fields: all(test(read(fields)) for test in tests)
+        return tests[0]
+    return lambda value: all(test(value) for test in tests)
 
 
-def _negate(test: Callable[[str | None], bool]) -> Callable[[str | None], bool]:
-    return lambda text: not test(text)
+def _negate(test: _Test) -> _Test:
+    return lambda value: not test(value)
 
 
-def _starting(values: tuple[str, ...]) -> Callable[[str | None], bool]:
-    return lambda text: text is not None and text.startswith(values)
+def _equalling(values: tuple[str, ...], field: str) -> _Test:
+    wanted: frozenset[Value] = frozenset(values)
+    direct = wanted | {True for value in values if value == "true"} | {False for value in values if value == "false"}
+    if "." not in field:
+        return direct.__contains__  # text, boolean or absent, without a call of ours
+    # A whole number must not be looked up: 1 would equal True.
+    return lambda value: str(value) in wanted if value.__class__ is int else value in direct
 
 
-def _ending(values: tuple[str, ...]) -> Callable[[str | None], bool]:
-    return lambda text: text is not None and text.endswith(values)
+def _starting(values: tuple[str, ...], _field: str) -> _Test:
+    def test_other(value: Value) -> bool:
+        text = read_text(value)
+        return text is not None and text.startswith(values)
+
+    return lambda value: value.startswith(values) if value.__class__ is str else test_other(value)
+
+
+def _ending(values: tuple[str, ...], _field: str) -> _Test:
+    def test_other(value: Value) -> bool:
+        text = read_text(value)
+        return text is not None and text.endswith(values)
+
+    return lambda value: value.endswith(values) if value.__class__ is str else test_other(value)

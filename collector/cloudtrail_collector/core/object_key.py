@@ -1,38 +1,84 @@
-"""Turns the key of an object in a trail's bucket into what the object is.
+"""Turns the key of an object in a trail's bucket into what the object is, and whether it is one to read.
 
 Source: CloudTrail user guide, "CloudTrail log file name format":
 `[prefix/]AWSLogs/[o-organization/]account/folder/region/YYYY/MM/DD/file`.
 """
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 
+from cloudtrail_spec.pipeline import DEFAULT_CLASSES, LogClass, ObjectsPolicy
 
-class KeyKind(StrEnum):
-    """What an object is, by its key."""
 
-    LOG_FILE = "log_file"
+class SkipReason(StrEnum):
+    """Why an announced object is not read. Closed: each is a counter of its own."""
+
     DIGEST = "digest"
-    AGGREGATED = "aggregated"
+    CLASS_NOT_SELECTED = "class_not_selected"
+    ACCOUNT_NOT_SELECTED = "account_not_selected"
+    REGION_NOT_SELECTED = "region_not_selected"
     OUTSIDE_PREFIX = "outside_prefix"
-    OTHER = "other"
+    NOT_A_LOG_FILE = "not_a_log_file"
+    OTHER_BUCKET = "other_bucket"
+    MISSING_DROPPED = "missing_dropped"
 
 
-_FOLDERS = {
-    "CloudTrail": KeyKind.LOG_FILE,
-    "CloudTrail-Insight": KeyKind.LOG_FILE,
-    "CloudTrail-NetworkActivity": KeyKind.LOG_FILE,
-    "CloudTrail-Digest": KeyKind.DIGEST,
-    "CloudTrail-Aggregated": KeyKind.AGGREGATED,
+@dataclass(frozen=True, slots=True)
+class LogFileKey:
+    """The parts of a log file's key that a source may select by."""
+
+    log_class: LogClass
+    account_id: str
+    region: str
+
+
+_CLASSES = {
+    "CloudTrail": LogClass.CLOUDTRAIL,
+    "CloudTrail-Insight": LogClass.INSIGHT,
+    "CloudTrail-NetworkActivity": LogClass.NETWORK_ACTIVITY,
+    "CloudTrail-Aggregated": LogClass.AGGREGATED,
 }
 _KEY = re.compile(
-    r"(?:^|/)AWSLogs/(?:o-[a-z0-9]+/)?[0-9]{12}/(?P<folder>CloudTrail[A-Za-z-]*)/.+\.json(?:\.gz)?\Z", re.DOTALL
+    r"(?:^|/)AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>[0-9]{12})/(?P<folder>CloudTrail[A-Za-z-]*)"
+    r"/(?P<region>[a-z0-9-]+)/.+\.json(?:\.gz)?\Z",
+    re.DOTALL,
 )
+# Digests are told by path and by name: a copy that lies elsewhere is still no log file.
+_DIGEST = re.compile(r"/CloudTrail-Digest/|(?:^|/)[0-9]{12}_CloudTrail-Digest_[^/]*\Z")
 
 
-def classify_key(key: str, prefix: str | None = None) -> KeyKind:
-    """Tell what a key stands for. Only LOG_FILE is read."""
-    if prefix is not None and not key.startswith(prefix):
-        return KeyKind.OUTSIDE_PREFIX
-    match = _KEY.search(key)
-    return _FOLDERS.get(match["folder"], KeyKind.OTHER) if match else KeyKind.OTHER
+def parse_key(key: str) -> LogFileKey | None:
+    """Parse the key of a log file; None for everything else, digests among it."""
+    match = None if _DIGEST.search(key) else _KEY.search(key)
+    if match is None or match["folder"] not in _CLASSES:
+        return None
+    return LogFileKey(_CLASSES[match["folder"]], match["account"], match["region"])
+
+
+class KeySelection:
+    """Which keys of a source's buckets are read."""
+
+    def __init__(self, prefix: str | None, policy: ObjectsPolicy) -> None:
+        self._prefix = prefix or ""
+        self._classes = frozenset(policy.classes or DEFAULT_CLASSES)
+        self._accounts = policy.account_ids and frozenset(policy.account_ids)
+        self._regions = policy.regions and frozenset(policy.regions)
+
+    def find_skip_reason(self, key: str) -> SkipReason | None:
+        """Say why an object is not read; None when it is."""
+        if not key.startswith(self._prefix):
+            return SkipReason.OUTSIDE_PREFIX
+        if _DIGEST.search(key):
+            return SkipReason.DIGEST
+        parts = parse_key(key)
+        return SkipReason.NOT_A_LOG_FILE if parts is None else self._find_unselected(parts)
+
+    def _find_unselected(self, parts: LogFileKey) -> SkipReason | None:
+        if parts.log_class not in self._classes:
+            return SkipReason.CLASS_NOT_SELECTED
+        if self._accounts and parts.account_id not in self._accounts:
+            return SkipReason.ACCOUNT_NOT_SELECTED
+        if self._regions and parts.region not in self._regions:
+            return SkipReason.REGION_NOT_SELECTED
+        return None

@@ -9,12 +9,18 @@ MAX_INVISIBLE_SECONDS = 43_200
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Our claim on one message: valid until `expires_at` unless it is extended."""
+    """Our claim on one message: valid until `expires_at` unless it is extended.
+
+    Until it was extended once (`is_extended`), that is no more than what the queue's timeout was believed to be when the
+    message came. `is_lost`: SQS no longer knows the receipt.
+    """
 
     message_id: str
     receipt_handle: str
     received_at: float
     expires_at: float
+    is_extended: bool = False
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +35,21 @@ def plan_extensions(leases: Iterable[Lease], *, now: float, timeout_seconds: int
     """Choose the leases of which half the time is over. One that has reached twelve hours is not extended again."""
     planned = []
     for lease in leases:
-        if lease.expires_at - now > timeout_seconds / 2:
+        expires_at = _find_expiry(lease, timeout_seconds)
+        if lease.is_lost or expires_at - now > timeout_seconds / 2:
             continue
         left = lease.received_at + MAX_INVISIBLE_SECONDS - now
         seconds = int(min(timeout_seconds, left))
-        if seconds >= 1 and now + seconds > lease.expires_at:
-            planned.append(Extension(replace(lease, expires_at=now + seconds), seconds))
+        if seconds >= 1 and now + seconds > expires_at:
+            planned.append(Extension(replace(lease, expires_at=now + seconds, is_extended=True), seconds))
     return planned
+
+
+def _find_expiry(lease: Lease, timeout_seconds: int) -> float:
+    """A queue whose timeout was shortened since then may mean less than was believed."""
+    return lease.expires_at if lease.is_extended else min(lease.expires_at, lease.received_at + timeout_seconds)
+
+
+def choose_turn_seconds(timeout_seconds: int) -> float:
+    """Return how often to look for leases to extend: four times between a half and the whole of the shortest timeouts."""
+    return min(0.5, timeout_seconds / 8)

@@ -1,17 +1,19 @@
-"""One message: parse, then for each object fetch, decode, filter, deliver. What to do with the message is the outcome."""
+"""One message: parse, then for each object fetch, decode, select, deliver. What to do with the message is the outcome."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from cloudtrail_collector.core.event_filter import EventFilter, UndecodableRecordError
-from cloudtrail_collector.core.log_file import LogFileRejectedError, decompress, split_records
+from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin, build_dead_letter
+from cloudtrail_collector.core.log_file import read_log_file
+from cloudtrail_collector.core.masking import compile_masks
 from cloudtrail_collector.core.notification import ObjectRef, UnknownNotificationError, parse_notification
-from cloudtrail_collector.core.object_key import KeyKind, classify_key
+from cloudtrail_collector.core.object_key import KeySelection, SkipReason
+from cloudtrail_collector.core.rejection import LogFileRejectedError, RejectReason
+from cloudtrail_collector.core.selection import RecordSelector, Selection
 from cloudtrail_collector.errors import AwsError
-from cloudtrail_collector.pipeline.deliver import deliver_lines
-from cloudtrail_collector.ports import Message, ObjectStore, Sink
+from cloudtrail_collector.pipeline.budget import MemoryBudget, estimate_need
+from cloudtrail_collector.pipeline.dedupe import DeliveredIds
+from cloudtrail_collector.pipeline.deliver import Delivery
+from cloudtrail_collector.ports import Message, ObjectStore, RemoteObject
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.pipeline import MissingObjectPolicy, PipelineSpec
@@ -24,25 +26,20 @@ class Outcome:
     failed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """The lines of a log file that leave; `undecodable` of them went past the filters unread."""
-
-    lines: list[bytes]
-    undecodable: int
-    newest: datetime | None
-
-
 class MessageCollector:
     """Collects what messages announce; used by all workers at once."""
 
-    def __init__(self, spec: PipelineSpec, store: ObjectStore, sinks: Sequence[Sink], telemetry: Telemetry) -> None:
-        self._bucket = spec.bucket
-        self._prefix = spec.prefix
+    def __init__(self, spec: PipelineSpec, store: ObjectStore, delivery: Delivery, telemetry: Telemetry) -> None:
+        self._buckets = spec.buckets
         self._policy = spec.objects_policy
+        self._keys = KeySelection(spec.prefix, spec.objects_policy)
         self._store = store
-        self._sinks = sinks
-        self._filter = EventFilter(spec.filters)
+        self._delivery = delivery
+        self._delivered = None if spec.dedupe is None else DeliveredIds(spec.dedupe.window_size)
+        self._selector = RecordSelector(
+            spec.filters, compile_masks(spec.mask, None), None if self._delivered is None else self._delivered.is_known
+        )
+        self._budget = MemoryBudget()
         self._telemetry = telemetry
 
     def collect(self, message: Message) -> Outcome:
@@ -54,77 +51,87 @@ class MessageCollector:
             return Outcome("unparseable")
         if notification.consumed is not None:
             self._telemetry.consumed(message.id, notification.consumed.value)
-        failures = [self._collect_object(reference) for reference in notification.objects]
+        failures = [self._collect_object(message, reference) for reference in notification.objects]
         return Outcome(next((failure for failure in failures if failure), None))
 
-    def _collect_object(self, reference: ObjectRef) -> str | None:
+    def _collect_object(self, message: Message, reference: ObjectRef) -> str | None:
         """Deliver one object; returns why it is not done."""
-        if reference.bucket != self._bucket:
-            self._telemetry.file_skipped(reference.bucket, reference.key, "other_bucket")
-            self._telemetry.other_bucket(reference.bucket, self._bucket)
-            return "other_bucket"
-        kind = classify_key(reference.key, self._prefix)
-        if kind is not KeyKind.LOG_FILE:
-            self._telemetry.file_skipped(reference.bucket, reference.key, kind.value)
+        origin = Origin(reference.bucket, reference.key, message.id)
+        if origin.bucket not in self._buckets:
+            self._telemetry.file_skipped(origin, SkipReason.OTHER_BUCKET)
+            self._telemetry.other_bucket(origin.bucket)
+            return SkipReason.OTHER_BUCKET.value
+        reason = self._keys.find_skip_reason(origin.key)
+        if reason is not None:
+            self._telemetry.file_skipped(origin, reason)
             return None
         try:
-            body = self._store.fetch(reference.key)
+            remote = self._store.open(origin.bucket, origin.key)
+            with self._budget.hold(estimate_need(remote.size)):
+                return self._collect_remote(origin, remote)
         except AwsError as failure:
-            return self._judge_missing(reference, failure)
-        self._telemetry.file_fetched(len(body))
-        return self._deliver_file(reference.key, body)
+            return self._judge_unread(origin, failure)
 
-    def _judge_missing(self, reference: ObjectRef, failure: AwsError) -> str | None:
-        if failure.reason is Reason.OBJECT_NOT_FOUND and self._policy.missing is MissingObjectPolicy.DROP:
-            self._telemetry.file_skipped(reference.bucket, reference.key, "missing_dropped")
-            return None
-        self._telemetry.fetch_failed(reference.key, failure)
-        self._telemetry.file_failed(reference.key, "aws", failure)
+    def _judge_unread(self, origin: Origin, failure: AwsError) -> str | None:
+        if failure.reason is Reason.OBJECT_NOT_FOUND:
+            if self._policy.missing is MissingObjectPolicy.DROP:
+                self._telemetry.file_skipped(origin, SkipReason.MISSING_DROPPED)
+                return None
+            if self._policy.missing is MissingObjectPolicy.DEAD_LETTER:
+                self._telemetry.fetch_failed(origin, failure)
+                return self._refuse_file(origin, DeadLetterReason.MISSING, failure)
+        self._telemetry.fetch_failed(origin, failure)
+        self._telemetry.file_failed(origin.key, "aws", failure)
         return "aws"
 
-    def _deliver_file(self, key: str, body: bytes) -> str | None:
+    def _collect_remote(self, origin: Origin, remote: RemoteObject) -> str | None:
+        limit = self._policy.max_uncompressed_bytes
         try:
-            text = decompress(body, self._policy.max_uncompressed_bytes)
-            records = split_records(text)
+            if remote.size > limit:
+                message = f"the object has {remote.size} bytes, more than {limit}"
+                raise LogFileRejectedError(RejectReason.TOO_LARGE, message)
+            body = remote.read()
+            self._telemetry.file_fetched(remote.size)
+            file = read_log_file(body, limit)
+            records = 0
+            for selection in self._selector.select(file):
+                records += selection.read
+                failed = self._deliver(origin, selection)
+                if failed is not None:
+                    return failed
         except LogFileRejectedError as error:
-            self._telemetry.file_failed(key, error.reason.value, error)
+            return self._refuse_file(origin, DeadLetterReason(error.reason.value), error)
+        self._telemetry.file_read(file.uncompressed_bytes, remote.written_at)
+        return None
+
+    def _refuse_file(self, origin: Origin, reason: DeadLetterReason, error: Exception) -> str | None:
+        """Tell the dead-letter sink about a file, or leave its message to the queue's redrive policy."""
+        if not self._delivery.has_dead_letter_sink:
+            self._telemetry.file_failed(origin.key, reason.value, error)
             return "rejected"
-        self._telemetry.file_read(len(text), len(records))
-        selection = self._select(key, records)
-        readable = len(selection.lines) - selection.undecodable
-        failure = deliver_lines(self._sinks, self._telemetry, selection.lines)
+        failure = self._delivery.deliver_dead_letters(build_dead_letter(origin, reason, str(error)), 1)
         if failure is not None:
-            self._telemetry.records_not_delivered(readable)
-            self._telemetry.file_failed(key, "sink", failure)
+            self._telemetry.file_failed(origin.key, "sink", failure)
             return "sink"
-        self._telemetry.emitted(selection.lines, readable, selection.newest)
+        self._telemetry.file_dead_lettered(origin.key, reason, error)
         return None
 
-    def _select(self, key: str, records: Sequence[bytes]) -> _Selection:
-        lines: list[bytes] = []
-        dropped: Counter[str] = Counter()
-        undecodable, newest = 0, ""
-        for index, record in enumerate(records):
-            try:
-                verdict = self._filter.decide(record)
-            except UndecodableRecordError as error:
-                # What cannot be read cannot be judged: rather one line too many than one lost.
-                self._telemetry.record_undecodable(key, index, error)
-                undecodable += 1
-                lines.append(record)
-                continue
-            if verdict.dropped_by is not None:
-                dropped[verdict.dropped_by] += 1
-                continue
-            lines.append(record)
-            newest = max(newest, verdict.event_time or "")
-        self._telemetry.filtered(dropped)
-        return _Selection(lines, undecodable, _parse_time(newest))
-
-
-def _parse_time(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
+    def _deliver(self, origin: Origin, selection: Selection) -> str | None:
+        self._telemetry.selected(selection)
+        failure = self._delivery.deliver(selection.payload, selection.kept)
+        if failure is None and selection.broken:
+            lines = [
+                build_dead_letter(origin, DeadLetterReason.UNDECODABLE, one.error, index=one.index, record=one.record)
+                for one in selection.broken
+            ]
+            failure = self._delivery.deliver_dead_letters(b"".join(lines), len(lines))
+        if failure is not None:
+            self._telemetry.records_not_delivered(selection.kept + len(selection.broken))
+            self._telemetry.file_failed(origin.key, "sink", failure)
+            return "sink"
+        if self._delivered is not None:
+            self._delivered.note(selection.event_ids)
+        self._telemetry.delivered(selection)
+        for one in selection.broken:
+            self._telemetry.record_dead_lettered(origin.key, one.index, one.error)
         return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

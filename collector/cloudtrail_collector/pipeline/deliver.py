@@ -1,4 +1,4 @@
-"""Hands the lines of one log file to every sink."""
+"""Hands event records to every sink, and what cannot be read to the dead-letter sink."""
 
 from collections.abc import Sequence
 
@@ -8,21 +8,39 @@ from cloudtrail_collector.ports import Sink
 from cloudtrail_collector.telemetry import Telemetry
 
 
-def deliver_lines(sinks: Sequence[Sink], telemetry: Telemetry, lines: Sequence[bytes]) -> SinkError | None:
-    """Deliver to all sinks; returns the first failure, None when every sink accepted every line.
+class Delivery:
+    """The sinks of a source. Used by all workers at once."""
 
-    A sink that fails does not keep the others waiting: they get the lines now, and again with the next try.
-    """
-    failures = [_deliver_to(sink, telemetry, lines) for sink in sinks]
-    return next((failure for failure in failures if failure is not None), None)
+    def __init__(self, sinks: Sequence[Sink], dead_letter_sink: Sink | None, telemetry: Telemetry) -> None:
+        self._sinks = sinks
+        self._dead_letter_sink = dead_letter_sink
+        self._telemetry = telemetry
 
+    @property
+    def has_dead_letter_sink(self) -> bool:
+        """Tell whether there is a sink for what cannot be read."""
+        return self._dead_letter_sink is not None
 
-def _deliver_to(sink: Sink, telemetry: Telemetry, lines: Sequence[bytes]) -> SinkError | None:
-    for batch in build_batches(lines):
-        try:
-            sink.deliver(batch)
-        except SinkError as failure:
-            telemetry.sink_failed(failure, batch.count)
-            return failure
-        telemetry.sink_accepted(sink.name, batch.count)
-    return None
+    def deliver(self, payload: bytes, count: int) -> SinkError | None:
+        """Deliver `count` lines to all sinks; returns the first failure, None when every sink accepted every line.
+
+        A sink that fails does not keep the others waiting: they get the lines now, and again with the next try.
+        """
+        failures = [self._deliver_to(sink, payload, count) for sink in self._sinks]
+        return next((failure for failure in failures if failure is not None), None)
+
+    def deliver_dead_letters(self, payload: bytes, count: int) -> SinkError | None:
+        """Deliver lines about what cannot be read, to the sinks for events where there is no dead-letter sink."""
+        if self._dead_letter_sink is None:
+            return self.deliver(payload, count)
+        return self._deliver_to(self._dead_letter_sink, payload, count)
+
+    def _deliver_to(self, sink: Sink, payload: bytes, count: int) -> SinkError | None:
+        for batch in build_batches(payload, count):
+            try:
+                sink.deliver(batch)
+            except SinkError as failure:
+                self._telemetry.sink_failed(failure, batch.count)
+                return failure
+            self._telemetry.sink_accepted(sink.name, batch.count)
+        return None

@@ -1,9 +1,11 @@
 """Which messages this process has, and what of them: the one place that says who may delete or return a message.
 
-Receiver, workers, heartbeat and drain share it. Whoever settles a message owns its outcome; the others find it gone.
+A message is in work from its claim on; then it is finished (delivered, and to be deleted), held (mode Test), or returned.
+Its lease stays here, and is extended, until the outcome is certain: until SQS has confirmed the deletion, or the message
+is about to be returned. Receivers, workers, deleter, heartbeat and drain share it. Whoever settles a message owns its
+outcome; the others find it gone.
 """
 
-import math
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -15,103 +17,145 @@ from cloudtrail_collector.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many messages may be in work, and how many in all (in work and held)."""
+    """How many messages are received at once, how many may be in work, finished and not yet deleted, and in all."""
 
+    at_once: int
     in_work: int
+    finished: int
     in_all: int | None = None
 
 
 class Ledger:
-    """Leases of messages in work, and of messages held in mode Test."""
+    """Leases of messages in work, of finished ones, and of those held in mode Test."""
 
     def __init__(self, bounds: Bounds, telemetry: Telemetry) -> None:
         self._bounds = bounds
         self._telemetry = telemetry
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
         self._leases: dict[str, Lease] = {}
+        self._finished: set[str] = set()
         self._held: set[str] = set()
+        self._reserved = 0
 
-    def claim(self, message: Message, *, timeout_seconds: int) -> bool:
+    # --- receiving ---
+
+    def reserve(self, timeout: float) -> int:
+        """Wait until a full receive, or the last few messages of mode Test, may come; 0 when time is up first."""
+        with self._lock:
+            self._room.wait_for(lambda: self._count_room() > 0, timeout)
+            count = self._count_room()
+            self._reserved += count
+            return count
+
+    def release(self, count: int) -> None:
+        """End a reservation: the messages that it brought are claimed."""
+        with self._lock:
+            self._reserved -= count
+            self._report()
+
+    def claim(self, message: Message, *, timeout_seconds: float) -> bool:
         """Note a received message; False when we have it already, then only its receipt is renewed."""
         now = time.monotonic()
-        with self._changed:
+        with self._lock:
             is_new = message.id not in self._leases
             self._leases[message.id] = Lease(message.id, message.receipt_handle, now, now + timeout_seconds)
             self._report()
             return is_new
 
-    def settle(self, message_id: str) -> Lease | None:
-        """Take a message out, to delete or return it; None when somebody else has."""
-        with self._changed:
-            lease = self._leases.pop(message_id, None)
-            self._held.discard(message_id)
-            self._report()
-            return lease
+    def is_full_of_held(self) -> bool:
+        """Tell whether mode Test has reached its bound."""
+        with self._lock:
+            return self._bounds.in_all is not None and len(self._held) >= self._bounds.in_all
 
-    def settle_all(self) -> list[Lease]:
-        """Take out everything."""
-        with self._changed:
-            leases = list(self._leases.values())
-            self._leases.clear()
-            self._held.clear()
+    # --- outcomes ---
+
+    def finish(self, message_id: str) -> bool:
+        """Note that a message is delivered; False when it was given back in the meantime."""
+        with self._lock:
+            if message_id in self._leases:
+                self._finished.add(message_id)
             self._report()
-            return leases
+            return message_id in self._leases
 
     def hold(self, message_id: str) -> None:
         """Keep a delivered message invisible instead of deleting it."""
-        with self._changed:
+        with self._lock:
             if message_id in self._leases:
                 self._held.add(message_id)
             self._report()
 
+    def settle(self, message_id: str) -> Lease | None:
+        """Take a message out, to return it or because it was deleted; None when somebody else has."""
+        with self._lock:
+            lease = self._leases.pop(message_id, None)
+            self._finished.discard(message_id)
+            self._held.discard(message_id)
+            self._report()
+            return lease
+
+    def settle_unfinished(self) -> list[Lease]:
+        """Take out everything that may be given back: what is finished must not be delivered again."""
+        with self._lock:
+            leases = [lease for lease in self._leases.values() if lease.message_id not in self._finished]
+            for lease in leases:
+                del self._leases[lease.message_id]
+            self._held.clear()
+            self._report()
+            return leases
+
+    # --- leases ---
+
     def list_leases(self) -> list[Lease]:
         """List what may need an extension."""
-        with self._changed:
+        with self._lock:
             return list(self._leases.values())
+
+    def find_lease(self, message_id: str) -> Lease | None:
+        """Find a message's lease with its newest receipt; None when it was settled."""
+        with self._lock:
+            return self._leases.get(message_id)
 
     def note_extension(self, extension: Extension) -> None:
         """Note that a lease is longer now, unless it was settled or renewed in the meantime."""
-        self._replace(extension.lease, extension.lease.expires_at)
+        self._replace(extension.lease)
 
     def note_lost(self, lease: Lease) -> None:
         """Note that a receipt is no longer valid: it is not extended again; a new receive renews it."""
-        self._replace(lease, math.inf)
+        self._replace(replace(lease, is_lost=True))
 
-    def _replace(self, lease: Lease, expires_at: float) -> None:
-        with self._changed:
+    def _replace(self, lease: Lease) -> None:
+        with self._lock:
             current = self._leases.get(lease.message_id)
             if current is not None and current.receipt_handle == lease.receipt_handle:
-                self._leases[lease.message_id] = replace(current, expires_at=expires_at)
+                self._leases[lease.message_id] = lease
 
-    def count_in_work(self) -> int:
-        """Count messages that are waiting for a worker or in one."""
-        with self._changed:
-            return len(self._leases) - len(self._held)
+    # --- counts ---
 
-    def count_room(self) -> int:
-        """Count the messages that may be received now."""
-        with self._changed:
-            return self._count_room()
-
-    def is_full_of_held(self) -> bool:
-        """Tell whether mode Test has reached its bound."""
-        with self._changed:
-            return self._bounds.in_all is not None and len(self._held) >= self._bounds.in_all
-
-    def wait_for_room(self, timeout: float) -> None:
-        """Wait until a message may be received, or time is up."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._count_room() > 0, timeout)
+    def count_finished(self) -> int:
+        """Count the messages that are delivered and not yet deleted."""
+        with self._lock:
+            return len(self._finished)
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until nothing is in work; False when time is up first."""
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self._leases) == len(self._held), timeout)
+        """Wait until nothing is in work and nothing waits for its deletion; False when time is up first."""
+        with self._lock:
+            return self._idle.wait_for(lambda: len(self._leases) == len(self._held), timeout)
 
     def _count_room(self) -> int:
-        room = self._bounds.in_work - (len(self._leases) - len(self._held))
-        return room if self._bounds.in_all is None else min(room, self._bounds.in_all - len(self._leases))
+        bounds = self._bounds
+        in_work = len(self._leases) - len(self._held) - len(self._finished)
+        if in_work + self._reserved + bounds.at_once > bounds.in_work or len(self._finished) >= bounds.finished:
+            return 0
+        if bounds.in_all is None:
+            return bounds.at_once
+        return max(0, min(bounds.at_once, bounds.in_all - len(self._leases) - self._reserved))
 
     def _report(self) -> None:
+        """Tell telemetry, and whoever waits for what has come true; called thousands of times a second."""
         self._telemetry.leases_counted(len(self._leases) - len(self._held), len(self._held))
-        self._changed.notify_all()
+        if self._count_room() > 0:
+            self._room.notify()
+        if len(self._leases) == len(self._held):
+            self._idle.notify_all()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cloudtrail_collector.core.visibility import Lease
-from cloudtrail_collector.errors import AwsError
+from cloudtrail_collector.errors import AwsError, ReceiptLostError
 from cloudtrail_collector.ports import MessageQueue, VisibilityChange
 from cloudtrail_collector.telemetry import Telemetry
 
@@ -19,14 +19,16 @@ def return_messages(
 
     def return_some(some: Sequence[Lease]) -> None:
         try:
-            lost = queue.change_visibility([VisibilityChange(lease.receipt_handle, delay) for lease in some])
+            refused = queue.change_visibility([VisibilityChange(lease.receipt_handle, delay) for lease in some])
         except AwsError as failure:
-            telemetry.visibility_failed(failure)
+            telemetry.return_failed(failure)
             return
-        lost_receipts = {change.receipt_handle for change in lost}
         for lease in some:
-            if lease.receipt_handle not in lost_receipts:
+            refusal = refused.get(lease.receipt_handle)
+            if refusal is None:
                 telemetry.returned(lease.message_id, reason, delay)
+            elif not isinstance(refusal, ReceiptLostError):
+                telemetry.return_failed(refusal)
 
     if len(leases) <= REQUEST_SIZE:
         if leases:

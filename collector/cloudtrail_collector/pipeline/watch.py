@@ -11,8 +11,10 @@ from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.pipeline import PipelineSpec
 
 INTERVAL_SECONDS = 30.0
-# SQS's own default, used until the queue's attributes are known.
+# SQS's own default, asked for until the queue's attributes are known.
 DEFAULT_VISIBILITY_SECONDS = 30
+# What a receive is trusted to give until then: so little that the heartbeat asks for more at once.
+UNKNOWN_VISIBILITY_SECONDS = 2.0
 PROBE_KEY = "AWSLogs/.cloudtrail-operator-probe"
 
 
@@ -22,13 +24,24 @@ class QueueWatch(Background):
     def __init__(self, spec: PipelineSpec, queue: MessageQueue, store: ObjectStore, telemetry: Telemetry) -> None:
         super().__init__("watch")
         self._wanted = spec.visibility_timeout_seconds
+        self._bucket = spec.bucket
         self._probe_key = _join(spec.prefix, PROBE_KEY)
         self._queue = queue
         self._store = store
         self._telemetry = telemetry
         self._looked = threading.Event()
         self._probe_failed = False
-        self.visibility_timeout_seconds = self._wanted or DEFAULT_VISIBILITY_SECONDS
+        self._known: int | None = self._wanted
+
+    @property
+    def visibility_timeout_seconds(self) -> int:
+        """What to extend a message by: the configured timeout, else the queue's own, as it was seen last."""
+        return self._known or DEFAULT_VISIBILITY_SECONDS
+
+    @property
+    def received_visibility_seconds(self) -> float:
+        """How long a message that was just received may be believed to be invisible."""
+        return self._known or UNKNOWN_VISIBILITY_SECONDS
 
     def wait_for_first_look(self, timeout: float) -> None:
         """Wait until the attributes were asked for once, so that the first messages get the right timeout."""
@@ -55,8 +68,8 @@ class QueueWatch(Background):
         except AwsError as failure:
             self._telemetry.figures_failed(failure)
             return
-        if self._wanted is None and figures.visibility_timeout_seconds:
-            self.visibility_timeout_seconds = figures.visibility_timeout_seconds
+        if self._wanted is None:
+            self._known = figures.visibility_timeout_seconds
         self._telemetry.figures_read(figures)
 
     def _probe(self) -> None:
@@ -66,7 +79,7 @@ class QueueWatch(Background):
         """
         self._probe_failed = False
         try:
-            self._store.fetch(self._probe_key)
+            self._store.open(self._bucket, self._probe_key)
         except AwsError as failure:
             if failure.reason is Reason.OBJECT_NOT_FOUND:
                 self._telemetry.bucket_probed()

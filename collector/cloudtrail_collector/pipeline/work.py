@@ -5,8 +5,8 @@ import random
 import threading
 
 from cloudtrail_collector.core.backoff import build_return_delay
-from cloudtrail_collector.errors import AwsError
 from cloudtrail_collector.pipeline.collect import MessageCollector, Outcome
+from cloudtrail_collector.pipeline.deletion import Deleter
 from cloudtrail_collector.pipeline.ledger import Ledger
 from cloudtrail_collector.pipeline.returning import return_messages
 from cloudtrail_collector.ports import Message, MessageQueue
@@ -14,16 +14,24 @@ from cloudtrail_collector.telemetry import Telemetry
 
 
 class Workers:
-    """A fixed number of threads; what may wait for them is bounded by the ledger."""
+    """A fixed number of threads; what may wait for them is bounded by the ledger.
+
+    `deleter` gets what is delivered; without one, as in mode Test, it is held.
+    """
 
     def __init__(
-        self, collector: MessageCollector, messages: MessageQueue, ledger: Ledger, telemetry: Telemetry, *, holds: bool
+        self,
+        collector: MessageCollector,
+        messages: MessageQueue,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        deleter: Deleter | None,
     ) -> None:
         self._collector = collector
         self._messages = messages
         self._ledger = ledger
         self._telemetry = telemetry
-        self._holds = holds
+        self._deleter = deleter
         self._waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -63,21 +71,11 @@ class Workers:
     def _finish(self, message: Message, outcome: Outcome) -> None:
         if outcome.failed is not None:
             self._return(message, outcome.failed)
-        elif self._holds:
+        elif self._deleter is None:
             self._ledger.hold(message.id)
-        else:
-            self._delete(message)
-
-    def _delete(self, message: Message) -> None:
-        lease = self._ledger.settle(message.id)
-        if lease is None:
-            return  # given back in the meantime: whoever receives it next delivers it again
-        try:
-            self._messages.delete(lease.receipt_handle)
-        except AwsError as failure:
-            self._telemetry.delete_failed(message.id, failure)
-        else:
-            self._telemetry.deleted(message.sent_at)
+        elif self._ledger.finish(message.id):
+            self._deleter.submit(message)
+        # else it was given back in the meantime: whoever receives it next delivers it again
 
     def _return(self, message: Message, reason: str) -> None:
         lease = self._ledger.settle(message.id)

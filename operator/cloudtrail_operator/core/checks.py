@@ -6,20 +6,25 @@ from cloudtrail_operator.core.findings import Finding, find_unknown
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
 from cloudtrail_spec.report import Check, CollectorReport
 
-CHECK_TYPES = (
+DEPENDENCIES = (
     ConditionType.CREDENTIALS_VALID,
     ConditionType.QUEUE_REACHABLE,
     ConditionType.BUCKET_READABLE,
     ConditionType.SINKS_ACCEPTING,
 )
-"""In the order in which one explains the next: without credentials no queue is reachable."""
+"""In the order in which one explains the next: without credentials no queue is reachable. Ready needs all of them."""
+
+WARNINGS = (ConditionType.NOTIFICATIONS_ACCEPTED, ConditionType.TEST_MODE_SAFE, ConditionType.NO_FEEDBACK_LOOP)
+"""What a person should look at while collecting goes on."""
+
+ALL_CHECKS = (*DEPENDENCIES, *WARNINGS)
 
 _SEVERITY = {ConditionStatus.FALSE: 0, ConditionStatus.TRUE: 1, ConditionStatus.UNKNOWN: 2}
 
 
 def evaluate_checks(reports: Sequence[CollectorReport], paused: bool) -> tuple[Finding, ...]:
     """Find for each type the worst that any collector says. One that has not looked yet does not outweigh another."""
-    return tuple(_evaluate_check(kind, reports, paused) for kind in CHECK_TYPES)
+    return tuple(_evaluate_check(kind, reports, paused) for kind in ALL_CHECKS)
 
 
 def _evaluate_check(kind: ConditionType, reports: Sequence[CollectorReport], paused: bool) -> Finding:
@@ -38,5 +43,6 @@ def _severity(check: Check) -> tuple[int, str, str]:
 
 
 def find_failed(findings: Sequence[Finding]) -> Finding | None:
-    """Return the first failed check: the one that explains the others."""
-    return next((finding for finding in findings if finding.status is ConditionStatus.FALSE), None)
+    """Return the first dependency that failed: the one that explains the others."""
+    failed = {finding.type: finding for finding in findings if finding.status is ConditionStatus.FALSE}
+    return next((failed[kind] for kind in DEPENDENCIES if kind in failed), None)

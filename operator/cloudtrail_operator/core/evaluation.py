@@ -1,6 +1,6 @@
 """An observation becomes a verdict: conditions, and what the status says beside them."""
 
-from cloudtrail_operator.core.checks import CHECK_TYPES, evaluate_checks
+from cloudtrail_operator.core.checks import ALL_CHECKS, evaluate_checks
 from cloudtrail_operator.core.desired import Desired
 from cloudtrail_operator.core.findings import Finding, Verdict, find_false, find_true
 from cloudtrail_operator.core.merge import merge_reports, take_figures
@@ -61,7 +61,7 @@ def keep_checks(previous: CloudTrailSourceStatus) -> tuple[Finding, ...]:
         Finding(kind, known[kind].status, parse_reason(known[kind].reason), known[kind].message)
         if kind in known
         else fresh[kind]
-        for kind in CHECK_TYPES
+        for kind in ALL_CHECKS
     )
 
 

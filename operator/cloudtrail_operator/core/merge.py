@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudtrail_spec.report import CollectorReport, LastError
+from cloudtrail_spec.base import ApiModel
+from cloudtrail_spec.report import CollectorReport, EventCounts, FileCounts, LastError
 from cloudtrail_spec.status import CloudTrailSourceStatus, EventStatus, FileStatus, LastErrorStatus, QueueStatus
 
 MESSAGE_LIMIT = 2048
@@ -38,21 +39,17 @@ def merge_reports(reports: Sequence[CollectorReport], previous: Figures) -> Figu
     known = [time for time in (*times, previous.last_event_time) if time is not None]
     return Figures(
         queue=_merge_queue(reports) or previous.queue,
-        files=FileStatus(
-            read=sum(report.files.read for report in reports),
-            failed=sum(report.files.failed for report in reports),
-            skipped=sum(report.files.skipped for report in reports),
-        ),
-        events=EventStatus(
-            read=sum(report.events.read for report in reports),
-            filtered=sum(report.events.filtered for report in reports),
-            emitted=sum(report.events.emitted for report in reports),
-            failed=sum(report.events.failed for report in reports),
-        ),
+        files=FileStatus(**_add_up([report.files for report in reports], FileStatus)),
+        events=EventStatus(**_add_up([report.events for report in reports], EventStatus)),
         last_event_time=max(known, default=None),
         lag=previous.lag if newest is None or newest.lag_seconds is None else format_duration(newest.lag_seconds),
         last_error=_merge_errors(report.last_error for report in reports) or previous.last_error,
     )
+
+
+def _add_up(counts: Sequence[FileCounts] | Sequence[EventCounts], kind: type[ApiModel]) -> dict[str, int]:
+    """Add up the counters of replicas; they have the same names in the report and in the status."""
+    return {name: sum(getattr(one, name) for one in counts) for name in kind.model_fields}
 
 
 def _event_time(report: CollectorReport) -> float:

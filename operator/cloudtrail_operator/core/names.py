@@ -33,6 +33,7 @@ CONTAINER = "collector"
 CONFIG_FILE = "config.json"
 CONFIG_DIRECTORY = "/etc/cloudtrail-collector"
 TOKEN_DIRECTORY = "/var/run/secrets/eks.amazonaws.com/serviceaccount"  # noqa: S105  (where a token is, not one)
+KEYS_DIRECTORY = "/var/run/secrets/cloudtrail-operator.io/aws"
 HTTP_PORT = 8080
 
 

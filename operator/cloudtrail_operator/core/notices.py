@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloudtrail_operator.core.checks import CHECK_TYPES
+from cloudtrail_operator.core.checks import ALL_CHECKS
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
 from cloudtrail_spec.status import CloudTrailSourceStatus, Condition
 
@@ -29,7 +29,7 @@ def _find_notices(previous: CloudTrailSourceStatus, new: CloudTrailSourceStatus)
         yield Notice(f"Mode{new.mode}", f"the source is in mode {new.mode} now")
     before, after = _index(previous), _index(new)
     yield from _find_rollout(before, after)
-    for kind in CHECK_TYPES:
+    for kind in ALL_CHECKS:
         yield from _find_access_change(before.get(kind), after.get(kind))
     for kind, word in ((ConditionType.STALLED, "Stalled"), (ConditionType.READY, "")):
         yield from _find_trouble(before.get(kind), after.get(kind), word)

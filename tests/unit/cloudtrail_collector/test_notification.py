@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
@@ -106,3 +108,29 @@ def test_any_text_is_a_notification_or_refused(body: str) -> None:
         return
     assert bool(notification.objects) != bool(notification.consumed)
     assert all(reference.bucket and reference.key for reference in notification.objects)
+
+
+_keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30) | st.sampled_from(
+    ["a+b", "a b", "a%2Bb", "é", "a=b/c:d", "%", "+", "a//b", "..", "\\u0041"]
+)
+_SHAPES: dict[str, Callable[[str, list[str]], Any]] = {
+    "s3": lambda bucket, keys: {"Records": [_s3_record(quote_plus(key, safe="/"), bucket=bucket) for key in keys]},
+    "cloudtrail": lambda bucket, keys: {"s3Bucket": bucket, "s3ObjectKey": keys},
+    "eventbridge": lambda bucket, keys: {
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "detail": {"bucket": {"name": bucket}, "object": {"key": keys[0]}},
+    },
+    "eventbridge without type": lambda bucket, keys: {
+        "source": "aws.s3",
+        "detail": {"bucket": {"name": bucket}, "object": {"key": keys[0]}},
+    },
+}
+
+
+@given(st.sampled_from(sorted(_SHAPES)), st.booleans(), st.lists(_keys, min_size=1, max_size=10), st.booleans())
+def test_t38_keys_of_every_shape_are_read_exactly(shape: str, wrapped: bool, keys: list[str], escapes: bool) -> None:
+    announced = keys[:1] if shape.startswith("eventbridge") else keys
+    body = _SHAPES[shape]("trail", announced)
+    text = json.dumps(_in_sns(body) if wrapped else body, ensure_ascii=escapes)
+    assert parse_notification(text) == Notification(tuple(ObjectRef("trail", key) for key in announced))

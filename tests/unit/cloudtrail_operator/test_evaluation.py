@@ -55,6 +55,9 @@ def test_first_visit_has_every_condition() -> None:
         "QueueReachable",
         "BucketReadable",
         "SinksAccepting",
+        "NotificationsAccepted",
+        "TestModeSafe",
+        "NoFeedbackLoop",
     }
 
 

@@ -1,16 +1,20 @@
-"""How a pod gets its AWS credentials, by type: environment, volumes, mounts."""
+"""How a pod gets its AWS credentials, by type: environment, volumes, mounts.
+
+`assumeRole` adds nothing here: the collector assumes that role itself, with what the pod has.
+"""
 
 from dataclasses import dataclass
 from typing import assert_never
 
-from cloudtrail_operator.core.names import TOKEN_DIRECTORY, Manifest
+from cloudtrail_operator.core.names import KEYS_DIRECTORY, TOKEN_DIRECTORY, Manifest
 from cloudtrail_spec.source import CloudTrailSourceSpec, CredentialsType
 
 TOKEN_VOLUME = "aws-iam-token"  # noqa: S105
 TOKEN_SECONDS = 86400  # what EKS's webhook asks for; the kubelet renews it in time
 
-REQUIRED_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-OPTIONAL_KEYS = ("AWS_SESSION_TOKEN",)
+KEYS_VOLUME = "aws-keys"
+KEYS_MODE = 0o440  # the kubelet gives the files to the pod's fsGroup
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ def build_credential_parts(spec: CloudTrailSourceSpec) -> CredentialParts:
         case CredentialsType.IRSA:
             return _build_web_identity(spec)
         case CredentialsType.SECRET:
-            return CredentialParts(env=_build_static_keys(spec))
+            return _build_static_keys(spec)
         case CredentialsType.POD_IDENTITY:
             return CredentialParts()  # EKS's agent adds everything to the pods of an associated ServiceAccount
         case other:
@@ -54,12 +58,20 @@ def _build_web_identity(spec: CloudTrailSourceSpec) -> CredentialParts:
     )
 
 
-def _build_static_keys(spec: CloudTrailSourceSpec) -> tuple[Manifest, ...]:
+def _build_static_keys(spec: CloudTrailSourceSpec) -> CredentialParts:
+    """Mount the keys, and nothing else that the Secret may hold. Unlike variables, files follow a rotated Secret.
+
+    It is optional, so that a pod starts without it: its collector says what is missing, and goes on when that comes.
+    """
     reference = spec.credentials_in_force.secret_ref
-    secret = reference.name if reference else ""
-    required = [_build_key(secret, name, {}) for name in REQUIRED_KEYS]
-    return (*required, *(_build_key(secret, name, {"optional": True}) for name in OPTIONAL_KEYS))
-
-
-def _build_key(secret: str, name: str, extra: Manifest) -> Manifest:
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name} | extra}}
+    secret = {
+        "secretName": reference.name if reference else "",
+        "items": [{"key": key, "path": key} for key in KEYS],
+        "optional": True,
+        "defaultMode": KEYS_MODE,
+    }
+    return CredentialParts(
+        env=({"name": "CLOUDTRAIL_CREDENTIALS_DIRECTORY", "value": KEYS_DIRECTORY},),
+        volumes=({"name": KEYS_VOLUME, "secret": secret},),
+        mounts=({"name": KEYS_VOLUME, "mountPath": KEYS_DIRECTORY, "readOnly": True},),
+    )

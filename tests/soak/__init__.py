@@ -1,0 +1,1 @@
+"""Collectors under random faults for a long time: nothing may be lost, and nothing deleted before it is delivered."""
