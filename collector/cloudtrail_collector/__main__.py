@@ -19,7 +19,7 @@ ENVIRONMENT = """environment:
   CLOUDTRAIL_LISTEN_PORT    port of /healthz, /readyz, /metrics, /status, /samples (default 8080)
   CLOUDTRAIL_LOG_LEVEL      Debug, Info, Warning or Error (default Info)
   CLOUDTRAIL_DRAIN_SECONDS  how long the end may take after SIGTERM (default 45)
-  CLOUDTRAIL_WORKERS        messages worked on at once (default 4)
+  CLOUDTRAIL_WORKERS        messages worked on at once (default 16)
   CLOUDTRAIL_NO_OBJECTS_SECONDS  how long messages may come without a log file before that is reported (default 1800)
   CLOUDTRAIL_SOURCE         namespace/name of the source, for logs and the role's session name
   CLOUDTRAIL_CREDENTIALS_DIRECTORY

@@ -21,7 +21,7 @@ class Settings:
     """Settings of the process, from `CLOUDTRAIL_*`.
 
     `drain_seconds`: how long the end of the process may take after SIGTERM; keep it below the pod's grace period.
-    `workers`: messages that are worked on at once; more than a few per core do not make it faster.
+    `workers`: messages that are worked on at once. The curve is in docs/benchmarks.md.
     `no_objects_seconds`: how long messages may come without one log file to read before /status complains.
     `source`: namespace/name of the source, for logs and the session name of the role.
     """
@@ -30,7 +30,7 @@ class Settings:
     listen_port: int = 8080
     log_level: str = "Info"
     drain_seconds: int = 45
-    workers: int = 4
+    workers: int = 16
     no_objects_seconds: int = 1800
     source: str = ""
 

@@ -250,7 +250,7 @@ class Telemetry:
         self._board.add(events_failed=count)
 
     def sink_accepted(self, sink: str, count: int) -> None:
-        """A sink accepted a batch."""
+        """A sink accepted a batch with so many event records."""
         self._metrics.emitted.labels(sink).inc(count)
         self._board.accept_sink(sink)
 

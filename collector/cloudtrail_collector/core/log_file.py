@@ -7,8 +7,8 @@ from cloudtrail_collector.core.gunzip import PIECE_BYTES, Buffer, iterate_text
 from cloudtrail_collector.core.record_split import iterate_records
 from cloudtrail_collector.core.rejection import LogFileRejectedError, RejectReason
 
-# Larger files are read in pieces of this size. CloudTrail's own files are rarely larger than a few MiB.
-WINDOW_BYTES = 8 * 1024 * 1024
+# Larger files are read in pieces of this size. CloudTrail's own files are rarely larger than 1 MiB.
+WINDOW_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

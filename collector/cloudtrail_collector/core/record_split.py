@@ -158,7 +158,7 @@ def _take_records(text: bytes, start: int) -> tuple[list[bytes], int, bool]:
                 break
             try:
                 # If what is before the boundary is a list of values, the boundary is one between elements.
-                raws = _raw_list_decoder.decode(b"[" + text[start : boundary + 1] + b"]")
+                raws = _raw_list_decoder.decode(b"".join((b"[", memoryview(text)[start : boundary + 1], b"]")))
             except _DECODE_ERRORS:
                 continue
             return [bytes(raw) for raw in raws], boundary + 2, False

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 from cloudtrail_collector.core.log_file import WINDOW_BYTES
 
-TOTAL_BYTES = 160 * 1024 * 1024
+TOTAL_BYTES = 128 * 1024 * 1024
 # Text, cut records and payload of one object; log files shrink to a twelfth when compressed.
 EXPANSION = 40
 MAX_EXPANDED_BYTES = 5 * WINDOW_BYTES
 
 
 def estimate_need(compressed_bytes: int) -> int:
-    """Estimate the memory that an object of this size takes: itself, and what is made of it a window at a time."""
-    return compressed_bytes + min(EXPANSION * compressed_bytes, MAX_EXPANDED_BYTES)
+    """Estimate the memory that an object of this size takes: itself, twice while it arrives, and what is made of it."""
+    return 2 * compressed_bytes + min(EXPANSION * compressed_bytes, MAX_EXPANDED_BYTES)
 
 
 class MemoryBudget:

@@ -26,21 +26,24 @@ class Delivery:
 
         A sink that fails does not keep the others waiting: they get the lines now, and again with the next try.
         """
-        failures = [self._deliver_to(sink, payload, count) for sink in self._sinks]
-        return next((failure for failure in failures if failure is not None), None)
+        return self._deliver_to_all(self._sinks, payload, count, counts=True)
 
     def deliver_dead_letters(self, payload: bytes, count: int) -> SinkError | None:
         """Deliver lines about what cannot be read, to the sinks for events where there is no dead-letter sink."""
-        if self._dead_letter_sink is None:
-            return self.deliver(payload, count)
-        return self._deliver_to(self._dead_letter_sink, payload, count)
+        sinks = self._sinks if self._dead_letter_sink is None else [self._dead_letter_sink]
+        return self._deliver_to_all(sinks, payload, count, counts=False)
 
-    def _deliver_to(self, sink: Sink, payload: bytes, count: int) -> SinkError | None:
+    def _deliver_to_all(self, sinks: Sequence[Sink], payload: bytes, count: int, *, counts: bool) -> SinkError | None:
+        failures = [self._deliver_to(sink, payload, count, counts=counts) for sink in sinks]
+        return next((failure for failure in failures if failure is not None), None)
+
+    def _deliver_to(self, sink: Sink, payload: bytes, count: int, *, counts: bool) -> SinkError | None:
+        """Deliver to one sink; `counts` says that the lines are event records."""
         for batch in build_batches(payload, count):
             try:
                 sink.deliver(batch)
             except SinkError as failure:
                 self._telemetry.sink_failed(failure, batch.count)
                 return failure
-            self._telemetry.sink_accepted(sink.name, batch.count)
+            self._telemetry.sink_accepted(sink.name, batch.count if counts else 0)
         return None
