@@ -145,9 +145,9 @@ def _read_cpu() -> float:
 
 def measure(way: Way, paths: list[Path]) -> dict[str, float]:
     """Run a way over some files, after a few of them to warm up."""
-    from cloudtrail_collector.app import raise_malloc_thresholds  # noqa: PLC0415  (only the measured process needs boto3)
+    from cloudtrail_collector.app import tune_malloc  # noqa: PLC0415  (only the measured process needs boto3)
 
-    raise_malloc_thresholds()
+    tune_malloc()
     out = os.open(os.devnull, os.O_WRONLY)
     way(paths[:WARM_UP_FILES], out)
     before = _read_cpu()

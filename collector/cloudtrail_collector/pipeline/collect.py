@@ -1,5 +1,6 @@
 """One message: parse, then for each object fetch, decode, select, deliver. What to do with the message is the outcome."""
 
+import threading
 from dataclasses import dataclass
 
 from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin, build_dead_letter
@@ -40,6 +41,8 @@ class MessageCollector:
             spec.filters, compile_masks(spec.mask, None), None if self._delivered is None else self._delivered.is_known
         )
         self._budget = MemoryBudget()
+        # Threads that compute at the same time only take the interpreter from each other, and spoil each other's caches.
+        self._computing = threading.Lock()
         self._telemetry = telemetry
 
     def collect(self, message: Message) -> Outcome:
@@ -92,13 +95,16 @@ class MessageCollector:
                 raise LogFileRejectedError(RejectReason.TOO_LARGE, message)
             body = remote.read()
             self._telemetry.file_fetched(remote.size)
-            file = read_log_file(body, limit)
-            records = 0
-            for selection in self._selector.select(file):
-                records += selection.read
+            with self._computing:
+                file = read_log_file(body, limit)
+                selections = self._selector.select(file)
+                selection = next(selections, None)
+            while selection is not None:
                 failed = self._deliver(origin, selection)
                 if failed is not None:
                     return failed
+                with self._computing:
+                    selection = next(selections, None)
         except LogFileRejectedError as error:
             return self._refuse_file(origin, DeadLetterReason(error.reason.value), error)
         self._telemetry.file_read(file.uncompressed_bytes, remote.written_at)
