@@ -88,11 +88,6 @@ def join_cuts(cuts: Sequence[Str]) -> bytes:
     return _LINE_BOUNDARY.join(parts)
 
 
-def restore_cut(cut: Str) -> bytes:
-    """Give one cut record back what the cut took."""
-    return _LINE_HEAD + bytes(cut) + b"}"
-
-
 def split_document(text: bytes) -> list[bytes]:
     """Cut out the elements of `Records`, whatever the form.
 
