@@ -110,29 +110,11 @@ class LiteralMask:
 
     def rewrite_quickly(self, record: bytes) -> bytes | None:
         """Hide what `read_quickly` finds, at once: with no other mask this saves a third of the time."""
-        parts: list[bytes] = []
-        last = 0
-        for index, start, _ in self._find_literals(record):
-            match_raw, constant, replace, is_strict = self._table[index]
-            match = match_raw(record, start)
-            if match is None:
-                if is_strict:
-                    return None
-                continue
-            first, end = match.span(1)
-            if first >= last:
-                parts.append(record[last:first])
-                parts.append(constant or replace(record[first:end]))
-                last = end
-            elif end > last:
-                return None
-        if not last:
-            return record
-        parts.append(record[last:])
-        return b"".join(parts)
+        rewritten = self.rewrite_lines(record)
+        return None if rewritten is None else rewritten[0]
 
     def rewrite_lines(self, text: bytes) -> tuple[bytes, int] | None:
-        """Do the same with many records, one a line: what is hidden never reaches beyond a line. Counts changed lines."""
+        """Do the same with many records, one a line; counts changed lines. What is hidden never reaches beyond a line."""
         parts: list[bytes] = []
         last = changed = 0
         find, table = text.find, self._table
