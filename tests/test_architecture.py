@@ -27,7 +27,11 @@ def test_module_is_short_enough_to_have_one_subject(module: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "strangers"),
     [
-        ("cloudtrail_collector.__main__", ("kopf", "kubernetes", "cloudtrail_operator", "aiohttp")),
+        (
+            "cloudtrail_collector.__main__",
+            ("kopf", "kubernetes", "cloudtrail_operator", "aiohttp", "boto3", "tqdm", "yaml"),
+        ),
+        ("cloudtrail_collector.app", ("tqdm", "yaml", "confluent_kafka", "google", "opentelemetry")),
         ("cloudtrail_operator.__main__", ("boto3", "botocore", "cloudtrail_collector", "msgspec")),
     ],
 )

@@ -3,7 +3,8 @@
 CollectorError
 ├── AwsError           the message is returned and tried again later
 │   └── ReceiptLostError      the message belongs to somebody else by now: forget it
-├── SinkError          the message is returned and tried again later
+├── SinkError          the batch is sent again, then its messages are returned and tried again later
+├── SecretMissingError becomes the SinkError of whoever needs the value
 └── ConfigurationError   the process ends with code 2
 """
 
@@ -36,14 +37,19 @@ class ReceiptLostError(AwsError):
 
 
 class SinkError(CollectorError):
-    """A sink did not accept a batch."""
+    """A sink did not accept a batch. `retry_after` is the pause in seconds that it asks for."""
 
-    def __init__(self, sink: str, reason: Reason, code: str, message: str) -> None:
+    def __init__(self, sink: str, reason: Reason, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(f"sink {sink}: {message}")
         self.sink = sink
         self.reason = reason
         self.code = code
         self.message = message
+        self.retry_after = retry_after
+
+
+class SecretMissingError(CollectorError):
+    """A Secret, or a key of it, is not there; the text says which."""
 
 
 class ConfigurationError(CollectorError):

@@ -1,11 +1,13 @@
 """Every metric of a collector, each defined once. Closed label sets begin at zero, so that `rate()` sees the first one."""
 
+import threading
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
 from cloudtrail_collector.core.dead_letter import DeadLetterReason
+from cloudtrail_collector.core.event_metrics import MatchKey
 from cloudtrail_collector.core.notification import ConsumeReason
 from cloudtrail_collector.core.object_key import SkipReason
 from cloudtrail_collector.core.rejection import RejectReason
@@ -17,7 +19,13 @@ RETURN_REASONS = ("aws", "sink", "rejected", "unparseable", "other_bucket", "int
 EXTENSION_RESULTS = ("extended", "lost", "failed")
 SKIP_REASONS = tuple(reason.value for reason in SkipReason)
 FAIL_REASONS = ("aws", "sink", "internal", *(reason.value for reason in RejectReason))
-DEAD_LETTER_REASONS = tuple(reason.value for reason in DeadLetterReason if reason is not DeadLetterReason.UNDECODABLE)
+RECORD_REASONS = ("undecodable", "unformattable", "rejected")
+DEAD_LETTER_REASONS = tuple(reason.value for reason in DeadLetterReason if reason.value not in RECORD_REASONS)
+# Those of MetricLabel, in its order, as Prometheus writes names.
+MATCH_LABELS = ("event_name", "event_source", "region", "account_id", "error_code", "identity_type")
+# More combinations than this, and what comes later is counted together.
+MAX_MATCH_SERIES = 1000
+OTHER = "other"
 # Codes that get a label of their own; all others are "Other", so that the number of series is bounded.
 ERROR_CODES = frozenset(
     {
@@ -32,7 +40,8 @@ ERROR_CODES = frozenset(
 class Metrics:
     """The metrics and their registry."""
 
-    def __init__(self, *, filters: Iterable[str], sinks: Sequence[str]) -> None:
+    def __init__(self, *, filters: Iterable[str], sinks: Sequence[str], matches: Iterable[MatchKey]) -> None:
+        """`matches` are the series of rules in `metrics` that have no labels."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -56,10 +65,19 @@ class Metrics:
         self.uncompressed = self._counter("file_uncompressed_bytes", "Bytes of log files after decompression")
         self.events_read = self._counter("events_received", "Event records read")
         self.filtered = self._counter("events_filtered", "Event records dropped by a filter rule", "filter")
+        self.passed = self._counter("events_passed", "Event records kept by a filter rule", "filter")
+        self.unrouted = self._counter("events_unrouted", "Event records that no sink takes")
+        self.matches = self._counter(
+            "event_matches", "Event records that a rule in metrics matches", "rule", *MATCH_LABELS
+        )
         self.repeated = self._counter("events_repeated", "Event records dropped because they were delivered before")
         self.masked = self._counter("events_masked", "Event records that left with a value masked")
-        self.dead_lettered = self._counter("events_dead_lettered", "Event records that are not JSON", "reason")
-        self.emitted = self._counter("events_emitted", "Event records that a sink accepted", "sink")
+        self.dead_lettered = self._counter(
+            "events_dead_lettered", "Event records told to the dead-letter sink", "reason"
+        )
+        self.emitted = self._counter("events_emitted", "Event records, or dead letters, that a sink accepted", "sink")
+        self.rejected = self._counter("sink_rejected_events", "Events that a sink will never take", "sink")
+        self.sink_waiting = self._gauge("sink_waiting_events", "Events that a sink has not accepted yet", "sink")
         self.failed = self._counter("events_failed", "Event records that failed", "reason")
         self.aws_errors = self._counter("aws_api_errors", "Failed requests to AWS", "service", "operation", "code")
         self.aws_seconds = self._histogram(
@@ -73,14 +91,34 @@ class Metrics:
             "event_age_seconds", "From eventTime to delivery, up to 16 events of each file"
         )
         self.object_lag = self._histogram("object_lag_seconds", "From the writing of a log file to its delivery")
+        self._match_series: dict[str, set[tuple[str, ...]]] = {}
+        self._match_lock = threading.Lock()
         self._start_at_zero(filters, sinks)
+        for key in matches:
+            self.count_matches(key, 0)
+
+    def count_matches(self, key: MatchKey, count: int) -> None:
+        """Count event records that a rule in `metrics` matches."""
+        with self._match_lock:
+            series = self._match_series.setdefault(key.rule, set())
+            is_known = key.labels in series
+            if not is_known and len(series) < MAX_MATCH_SERIES:
+                series.add(key.labels)
+                is_known = True
+        labels = key.labels if is_known else tuple(OTHER if value else "" for value in key.labels)
+        self.matches.labels(key.rule, *labels).inc(count)
 
     def _start_at_zero(self, filters: Iterable[str], sinks: Iterable[str]) -> None:
-        for reason in RETURN_REASONS:
-            self.returned.labels(reason)
-        for consumed in ConsumeReason:
-            self.consumed.labels(consumed.value)
+        for rule in filters:
+            for counter in (self.filtered, self.passed):
+                counter.labels(rule)
+        for sink in sinks:
+            for metric in (self.emitted, self.rejected, self.sink_seconds, self.sink_timeouts, self.sink_waiting):
+                metric.labels(sink)
         self.files.labels("read", "")
+        self._start_reasons()
+
+    def _start_reasons(self) -> None:
         for outcome, reasons in (
             ("skipped", SKIP_REASONS),
             ("failed", FAIL_REASONS),
@@ -88,16 +126,16 @@ class Metrics:
         ):
             for reason in reasons:
                 self.files.labels(outcome, reason)
-        for rule in filters:
-            self.filtered.labels(rule)
-        for sink in sinks:
-            self.emitted.labels(sink)
-            self.sink_seconds.labels(sink)
-            self.sink_timeouts.labels(sink)
-        for result in EXTENSION_RESULTS:
-            self.extensions.labels(result)
-        self.failed.labels("sink")
-        self.dead_lettered.labels(DeadLetterReason.UNDECODABLE.value)
+        consume_reasons = [reason.value for reason in ConsumeReason]
+        for counter, values in (
+            (self.returned, RETURN_REASONS),
+            (self.consumed, consume_reasons),
+            (self.extensions, EXTENSION_RESULTS),
+            (self.dead_lettered, RECORD_REASONS),
+            (self.failed, ("sink",)),
+        ):
+            for value in values:
+                counter.labels(value)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self.registry)

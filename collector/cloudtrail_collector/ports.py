@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cloudtrail_collector.core.batching import Batch
+from cloudtrail_collector.core.batching import Batch, Rejection
 from cloudtrail_collector.core.gunzip import Buffer
 from cloudtrail_collector.errors import AwsError
 from cloudtrail_spec.report import QueueFigures
@@ -71,11 +71,21 @@ class ObjectStore(Protocol):
 
 
 class Sink(Protocol):
-    """Where event records go."""
+    """Where event records go. Several threads may deliver at once."""
 
     @property
     def name(self) -> str:
         """The name in the configuration."""
 
-    def deliver(self, batch: Batch) -> None:
-        """Return when the sink has accepted the whole batch, before long. Raises SinkError, ACK_TIMEOUT among its codes."""
+    @property
+    def wants_envelopes(self) -> bool:
+        """Whether batches must come with envelopes."""
+
+    def deliver(self, batch: Batch) -> Sequence[Rejection]:
+        """Return when the sink has accepted the batch, but for the events that it will never take; before long.
+
+        Raises SinkError (ACK_TIMEOUT among its codes) when it is not certain that the others are accepted.
+        """
+
+    def close(self) -> None:
+        """Give back what the sink holds, after the last delivery."""

@@ -24,6 +24,7 @@ class Settings:
     `workers`: messages that are worked on at once. The curve is in docs/benchmarks.md.
     `no_objects_seconds`: how long messages may come without one log file to read before /status complains.
     `source`: namespace/name of the source, for logs and the session name of the role.
+    `secrets_directory`: where the Secrets that the configuration refers to are, `<Secret>/<key>`.
     """
 
     listen_host: str = "0.0.0.0"  # noqa: S104  (kubelet, operator and Prometheus come from outside of the pod)
@@ -33,6 +34,7 @@ class Settings:
     workers: int = 16
     no_objects_seconds: int = 1800
     source: str = ""
+    secrets_directory: Path = Path("/etc/cloudtrail/secrets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             given, "CLOUDTRAIL_NO_OBJECTS_SECONDS", (Settings.no_objects_seconds, 1, 604_800), errors
         ),
         source=given.get("CLOUDTRAIL_SOURCE", Settings.source),
+        secrets_directory=Path(given.get("CLOUDTRAIL_SECRETS_DIRECTORY", Settings.secrets_directory)),
     )
     if errors:
         raise ConfigurationError(errors)
@@ -84,7 +87,9 @@ def read_configuration(path: Path) -> Configuration:
     try:
         pipeline = PipelineSpec.model_validate_json(content)
     except ValidationError as error:
-        raise ConfigurationError([line.removeprefix(": ") for line in describe_errors(error, root="")]) from error
+        lines = describe_errors(error, root="")
+        # What is about no field is about the file.
+        raise ConfigurationError([f"{path}{line}" if line.startswith(": ") else line for line in lines]) from error
     errors = [line.removeprefix("spec.") for line in find_unavailable(pipeline)]
     if pipeline.mode is Mode.PAUSED:
         errors.append("mode: a collector does not run in mode Paused, use Test or Active")

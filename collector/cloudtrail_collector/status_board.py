@@ -273,6 +273,7 @@ class StatusBoard:
             read=count["events_read"],
             filtered=count["filtered"],
             repeated=count["repeated"],
+            unrouted=count["unrouted"],
             masked=count["masked"],
             emitted=count["emitted"],
             dead_lettered=count["dead_lettered"],

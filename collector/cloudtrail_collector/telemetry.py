@@ -5,11 +5,11 @@ Called from every thread. Nothing here decides anything about messages.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from cloudtrail_collector import __version__
-from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin
+from cloudtrail_collector.core.dead_letter import DeadLetterReason, LostRecord, Origin
 from cloudtrail_collector.core.object_key import SkipReason
 from cloudtrail_collector.core.sampling import OwnReads, count_own_reads, read_times, take_samples
 from cloudtrail_collector.core.selection import Selection
@@ -217,19 +217,31 @@ class Telemetry:
         self._metrics.events_read.inc(selection.read)
         for rule, count in selection.dropped.items():
             self._metrics.filtered.labels(rule).inc(count)
+        for rule, count in selection.passed.items():
+            self._metrics.passed.labels(rule).inc(count)
+        self._metrics.unrouted.inc(selection.unrouted)
         self._metrics.repeated.inc(selection.repeated)
         filtered = sum(selection.dropped.values())
-        self._board.add(events_read=selection.read, filtered=filtered, repeated=selection.repeated)
+        self._board.add(
+            events_read=selection.read, filtered=filtered, repeated=selection.repeated, unrouted=selection.unrouted
+        )
 
-    def delivered(self, selection: Selection) -> None:
-        """All sinks accepted the records that leave."""
+    def delivered(self, selection: Selection, lost: Sequence[LostRecord]) -> None:
+        """All sinks accepted what they take of the records that leave, and the dead-letter sink what is lost for them."""
+        for key, count in selection.matches.items():
+            self._metrics.count_matches(key, count)
         samples = take_samples(selection.payload, selection.kept)
         times = read_times(samples)
         now = datetime.now(UTC)
         for event_time in times:
             self._metrics.event_age.observe(max(0.0, (now - event_time).total_seconds()))
         self._metrics.masked.inc(selection.masked)
-        self._board.add(emitted=selection.kept, masked=selection.masked)
+        rejected = len({one.index for one in lost if one.sink is not None})
+        self._board.add(
+            emitted=selection.kept - selection.unrouted - rejected,
+            masked=selection.masked,
+            dead_lettered=len({one.index for one in lost}),
+        )
         self._board.note_samples(samples, times)
         newest = self._board.last_event_time
         if newest is not None:
@@ -237,21 +249,31 @@ class Telemetry:
         if self._own_reads is not None and samples:
             self._board.note_own_reads(len(samples), count_own_reads(samples, self._own_reads))
 
-    def record_dead_lettered(self, key: str, index: int, error: str) -> None:
-        """A record is not JSON; a line about it was delivered instead."""
-        self._metrics.dead_lettered.labels(DeadLetterReason.UNDECODABLE.value).inc()
-        self._board.add(dead_lettered=1)
-        self._board.note_error("decode", "undecodable", key, f"record {index}: {error}", kind="record")
-        log.warning("record is not readable", extra={"fields": {"key": key, "index": index, "error": error}})
+    def record_dead_lettered(self, key: str, lost: LostRecord) -> None:
+        """A record cannot be read or written, or a sink rejects it; a line about it was delivered instead."""
+        self._metrics.dead_lettered.labels(lost.reason.value).inc()
+        error = f"record {lost.index}: {lost.error}"
+        if lost.sink:
+            error = f"sink {lost.sink}: {error}"
+        self._board.note_error(
+            "decode" if lost.sink is None else "deliver", lost.reason.value, key, error, kind="record"
+        )
+        fields = {"key": key, "index": lost.index, "reason": lost.reason.value, "sink": lost.sink, "error": lost.error}
+        log.warning("record was not delivered, but a line about it", extra={"fields": fields})
 
     def records_not_delivered(self, count: int) -> None:
         """A sink did not accept the records of a file; they come again with its message."""
         self._metrics.failed.labels("sink").inc(count)
         self._board.add(events_failed=count)
 
-    def sink_accepted(self, sink: str, count: int) -> None:
-        """A sink accepted a batch with so many event records."""
+    def sink_waiting(self, sink: str, count: int) -> None:
+        """The number of events that a sink has not accepted yet has changed."""
+        self._metrics.sink_waiting.labels(sink).set(count)
+
+    def sink_accepted(self, sink: str, count: int, rejected: int) -> None:
+        """A sink accepted a batch with so many events, beside some that it will never take."""
         self._metrics.emitted.labels(sink).inc(count)
+        self._metrics.rejected.labels(sink).inc(rejected)
         self._board.accept_sink(sink)
 
     def sink_answered(self, sink: str, seconds: float) -> None:
@@ -259,7 +281,7 @@ class Telemetry:
         self._metrics.sink_seconds.labels(sink).observe(seconds)
 
     def sink_failed(self, failure: SinkError, count: int) -> None:
-        """A sink did not accept a batch; the messages stay in the queue."""
+        """A sink did not accept a batch; it is tried again, or its messages go back to the queue."""
         if failure.code == ACK_TIMEOUT:
             self._metrics.sink_timeouts.labels(failure.sink).inc()
         self._board.refuse_sink(failure)

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 API_GROUP = "cloudtrail-operator.io"
 API_VERSION = "v1alpha1"
@@ -42,9 +43,35 @@ class ApiModel(BaseModel):
     list_map_keys: ClassVar[Mapping[str, str]] = {}
 
 
+def explain_pattern(words: str) -> WrapValidator:
+    """Make the validator that says in words what a text's pattern asks for; its own form helps few."""
+
+    def check(value: Any, build: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return build(value)
+        except ValidationError as error:
+            if error.errors()[0]["type"] != "string_pattern_mismatch":
+                raise
+            raise ValueError(words) from error
+
+    return WrapValidator(check)
+
+
 def describe_errors(error: ValidationError, root: str = "spec") -> list[str]:
     """Turn pydantic's errors into one line each: `spec.sinks[0].http.url: Field required`."""
-    return [f"{_path(root, item['loc'])}: {_message(item)}" for item in error.errors()]
+    return [f"{_path(root, item['loc'])}: {describe_mistake(item)}" for item in list_mistakes(error)]
+
+
+def list_mistakes(error: ValidationError) -> list[ErrorDetails]:
+    """List pydantic's errors without those that only follow from others: a list is short where its items are wrong."""
+    items = error.errors()
+    places = [item["loc"] for item in items]
+    return [
+        item
+        for item in items
+        if item["type"] != "too_short"
+        or not any(place[: len(item["loc"])] == item["loc"] and len(place) > len(item["loc"]) for place in places)
+    ]
 
 
 def _path(root: str, location: tuple[int | str, ...]) -> str:
@@ -52,7 +79,12 @@ def _path(root: str, location: tuple[int | str, ...]) -> str:
     return f"{root}{parts}".lstrip(".")
 
 
-def _message(item: Any) -> str:
+def describe_mistake(item: Any) -> str:
+    """Say in words what one of pydantic's errors is about."""
     if item["type"] == "extra_forbidden":
         return "unknown field"
+    if item["type"] == "too_short":
+        return f"needs {item['ctx']['min_length']} item or more"
+    if item["type"] == "string_type" and isinstance(item["input"], bool | int | float):
+        return f'must be a text: "{str(item["input"]).lower()}", in quotation marks'
     return re.sub(r"^Value error, ", "", str(item["msg"]))

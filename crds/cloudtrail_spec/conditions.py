@@ -95,6 +95,8 @@ class Reason(StrEnum):
     """A sink refused a batch."""
     SINK_UNREACHABLE = "SinkUnreachable"
     """A sink did not answer."""
+    SINK_MISCONFIGURED = "SinkMisconfigured"
+    """A sink cannot be used as it is set up: a Secret, a key of it, or a certificate in it is missing or wrong."""
 
 
 class ConditionStatus(StrEnum):

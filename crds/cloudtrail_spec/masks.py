@@ -1,13 +1,14 @@
 """Masks: which values in event records are hidden before anything leaves, and what stands in their place."""
 
 from enum import StrEnum
-from importlib import import_module
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from cloudtrail_spec.base import ApiModel, CelRule
 from cloudtrail_spec.filters import FIELD_PATH_PATTERN, RuleName
+from cloudtrail_spec.patterns import compile_pattern
+from cloudtrail_spec.secrets import SecretValue
 
 
 class MaskPreset(StrEnum):
@@ -23,6 +24,11 @@ class MaskPreset(StrEnum):
 
 class HashReplacement(ApiModel):
     """Puts a keyed hash (HMAC-SHA256, 32 hexadecimal digits) in the place of the value: equal values stay joinable."""
+
+    key: SecretValue = Field(
+        description="The key, at least 16 bytes; whoever has it can find out values by trying. Collectors read it when they"
+        " start: a new key needs new pods, and its hashes differ from the old one's."
+    )
 
 
 KIND_RULE = CelRule(
@@ -61,7 +67,8 @@ class MaskRule(ApiModel):
         " ARNs of users, assumed roles and federated users, session names in principal ids, wherever they stand as a whole"
         " word in the same event record; not names in fields of other names alone. AccountIds: every run of exactly twelve"
         " digits in text that is no part of a longer word and no end of a UUID, and numbers of twelve digits in fields with"
-        " account or owner in their name. No preset looks into base64 or compressed text.",
+        " account or owner in their name. No preset looks into base64 or compressed text. Names of log files (in _source,"
+        " dead letters and logs), which hold the account id of the trail, are no part of event records and stay.",
     )
     name: RuleName | None = Field(None, description="Name of an own rule; errors about the rule name it.")
     field: Annotated[str, StringConstraints(pattern=FIELD_PATH_PATTERN, max_length=256)] | None = Field(
@@ -99,20 +106,10 @@ class MaskRule(ApiModel):
         return self
 
 
-def compile_pattern(pattern: str) -> Any:
-    """Compile an RE2 expression for bytes of UTF-8. Raises ValueError.
-
-    The engine is loaded by the first pattern: most sources have none.
-    """
-    re2 = import_module("re2")
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern.encode(), options)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise ValueError(f"{PATTERN_RULE.message}: {error}") from error
-
-
 def _check_pattern(pattern: str) -> None:
-    if compile_pattern(pattern).search(b"") is not None:
+    try:
+        compiled = compile_pattern(pattern)
+    except ValueError as error:
+        raise ValueError(f"{PATTERN_RULE.message}: {pattern}: {error}") from error
+    if compiled.search(b"") is not None:
         raise ValueError(PATTERN_RULE.message)

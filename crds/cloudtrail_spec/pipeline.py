@@ -12,9 +12,12 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from cloudtrail_spec.arn import QUEUE_ARN_PATTERN, ROLE_ARN_PATTERN, Arn
 from cloudtrail_spec.base import ApiModel, CelRule
+from cloudtrail_spec.bucket_name import BucketName
+from cloudtrail_spec.event_metrics import MetricRule
 from cloudtrail_spec.filters import FilterRule
+from cloudtrail_spec.formats import EventFormat, RawOptions
 from cloudtrail_spec.masks import MaskRule
-from cloudtrail_spec.sinks import SinkSpec
+from cloudtrail_spec.sinks import SinkSpec, SinkTarget
 
 MEBIBYTE = 1024 * 1024
 
@@ -25,15 +28,6 @@ class Mode(StrEnum):
     PAUSED = "Paused"
     TEST = "Test"
     ACTIVE = "Active"
-
-
-class EventFormat(StrEnum):
-    """How an event record looks when it leaves."""
-
-    RAW = "Raw"
-    FALCO = "Falco"
-    ECS = "ECS"
-    OCSF = "OCSF"
 
 
 class MissingObjectPolicy(StrEnum):
@@ -56,7 +50,6 @@ class LogClass(StrEnum):
 DEFAULT_CLASSES = (LogClass.CLOUDTRAIL, LogClass.INSIGHT, LogClass.NETWORK_ACTIVITY)
 
 
-BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)]
 RegionName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", max_length=32)]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$", max_length=12)]
 EndpointUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/?$", max_length=512)]
@@ -170,6 +163,29 @@ DEAD_LETTER_NAME_RULE = CelRule(
     "deadLetterSink needs a name that no other sink has",
     ".deadLetterSink",
 )
+ARCHIVE_MESSAGE = "an s3 sink must not write to a bucket that the source reads"
+ARCHIVE_RULES = (
+    CelRule(
+        "!has(self.sinks) || !self.sinks.exists(sink, has(sink.s3) && (sink.s3.bucket == self.bucket"
+        " || (has(self.extraBuckets) && sink.s3.bucket in self.extraBuckets)))",
+        ARCHIVE_MESSAGE,
+        ".sinks",
+    ),
+    CelRule(
+        "!has(self.deadLetterSink) || !has(self.deadLetterSink.s3) || !(self.deadLetterSink.s3.bucket == self.bucket"
+        " || (has(self.extraBuckets) && self.deadLetterSink.s3.bucket in self.extraBuckets))",
+        ARCHIVE_MESSAGE,
+        ".deadLetterSink",
+    ),
+)
+METADATA_RULE = CelRule(
+    "!has(self.sinks) || self.sinks.all(sink, !has(sink.elasticsearch)"
+    " || (has(sink.format) ? sink.format : has(self.format) ? self.format : 'Raw') != 'Raw'"
+    " || !(has(sink.raw) ? has(sink.raw.metadata) && sink.raw.metadata"
+    " : has(self.raw) && has(self.raw.metadata) && self.raw.metadata))",
+    "an elasticsearch sink takes no field _source: give it raw: {metadata: false}",
+    ".sinks",
+)
 SINKS_RULE = CelRule(
     "(has(self.mode) && self.mode == 'Paused') || (has(self.sinks) && size(self.sinks) > 0)",
     "modes Test and Active need at least one sink",
@@ -200,8 +216,8 @@ class PipelineSpec(ApiModel):
         " it are counted as skipped.",
     )
     queue_arn: Annotated[str, StringConstraints(pattern=QUEUE_ARN_PATTERN, max_length=256)] = Field(
-        description="ARN of the SQS standard queue that announces new objects (S3 event notifications, directly or"
-        " through SNS).",
+        description="ARN of the SQS standard queue that announces new objects (S3's notifications, directly, through SNS or"
+        " EventBridge, or CloudTrail's own through SNS).",
     )
     region: RegionName = Field(
         description="AWS region of the queue.",
@@ -223,18 +239,25 @@ class PipelineSpec(ApiModel):
     )
     format: EventFormat = Field(
         default=EventFormat.RAW,
-        description="How events leave. Raw is the record as AWS wrote it. The other formats are not available in this"
-        " version: a source that asks for one is Stalled.",
+        description="How events leave, unless a sink says otherwise. Raw is the record as AWS wrote it, byte for byte when"
+        " nothing in it is masked. Falco: the fields of Falco's CloudTrail plugin. ECS: Elastic Common Schema. OCSF: Open"
+        " Cybersecurity Schema Framework.",
+    )
+    raw: RawOptions | None = Field(None, description=str(RawOptions.__doc__))
+    metrics: Annotated[tuple[MetricRule, ...], Field(max_length=32)] = Field(
+        default=(), description="Rules that count event records in Prometheus counters."
     )
     sinks: Annotated[tuple[SinkSpec, ...], Field(max_length=16)] = Field(
         default=(),
-        description="Where events go. Every sink gets every event; a message is done when all have accepted.",
+        description="Where events go. Every sink gets every event, or those that its fieldSelectors match; a message is done"
+        " when each has accepted what it takes.",
     )
-    dead_letter_sink: SinkSpec | None = Field(
+    dead_letter_sink: SinkTarget | None = Field(
         None,
         description="Where log files and event records go that cannot be read, with the reason, the bucket, the key and the"
-        " record's index, as one JSON object a line; the message then counts as done. Absent: a file that cannot be read"
-        " leaves its message to the queue's redrive policy, and a record that cannot be read goes to every sink.",
+        " record's index, as one JSON object a line; and events that a sink will never take, as it would have got them. The"
+        " message then counts as done. Absent: a file that cannot be read, or an event that a sink does not take, leaves"
+        " its message to the queue's redrive policy, and a record that cannot be read goes to every sink.",
     )
     objects: ObjectsPolicy | None = Field(None, description=str(ObjectsPolicy.__doc__))
     dedupe: Deduplication | None = Field(None, description=str(Deduplication.__doc__))
@@ -251,9 +274,11 @@ class PipelineSpec(ApiModel):
         REGION_RULE,
         DEAD_LETTER_RULE,
         DEAD_LETTER_NAME_RULE,
+        *ARCHIVE_RULES,
+        METADATA_RULE,
         SINKS_RULE,
     )
-    list_map_keys: ClassVar = {"filters": "name", "sinks": "name"}
+    list_map_keys: ClassVar = {"filters": "name", "sinks": "name", "metrics": "name"}
 
     @field_validator("bucket")
     @classmethod
@@ -278,11 +303,29 @@ class PipelineSpec(ApiModel):
             raise ValueError(DEAD_LETTER_NAME_RULE.message)
         if self.mode is not Mode.PAUSED and not self.sinks:
             raise ValueError(SINKS_RULE.message)
-        for what, names in (("filters", [rule.name for rule in self.filters]), ("sinks", [s.name for s in self.sinks])):
+        for what, named in (("filters", self.filters), ("sinks", self.sinks), ("metrics", self.metrics)):
+            names = [one.name for one in named]
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 raise ValueError(f"{what}: names must be unique, repeated: {', '.join(repeated)}")
         return self
+
+    @model_validator(mode="after")
+    def _sink_rules(self) -> Self:
+        if any(sink.s3 is not None and sink.s3.bucket in self.buckets for sink in self.all_sinks):
+            raise ValueError(ARCHIVE_MESSAGE)
+        if any(sink.elasticsearch is not None and self._has_metadata(sink) for sink in self.sinks):
+            raise ValueError(METADATA_RULE.message)
+        return self
+
+    def _has_metadata(self, sink: SinkSpec) -> bool:
+        options = sink.raw or self.raw or RawOptions()
+        return (sink.format or self.format) is EventFormat.RAW and options.metadata
+
+    @property
+    def all_sinks(self) -> tuple[SinkTarget, ...]:
+        """The sinks, the one for dead letters among them."""
+        return (*self.sinks, self.dead_letter_sink) if self.dead_letter_sink else self.sinks
 
     @property
     def buckets(self) -> frozenset[str]:

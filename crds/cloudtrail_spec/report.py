@@ -67,12 +67,17 @@ class FileCounts(ReportModel):
 
 
 class EventCounts(ReportModel):
-    """Event records by what became of them: read = filtered + repeated + emitted + dead-lettered + failed + on the way."""
+    """Event records by what became of them.
+
+    read = filtered + repeated + unrouted + emitted + dead-lettered + failed + on the way
+    """
 
     read: int = 0
     filtered: int = 0
     repeated: int = 0
     """Dropped because they were delivered before (`dedupe`)."""
+    unrouted: int = 0
+    """Left out because no sink takes them."""
     masked: int = 0
     """Of those emitted, how many had a value masked."""
     emitted: int = 0

@@ -1,7 +1,9 @@
 """CloudTrailSourceSpec: the pipeline, and how its collectors are deployed."""
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
+from posixpath import dirname
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -171,6 +173,23 @@ REPLICAS_RULE = CelRule(
 )
 
 
+FILE_MESSAGE = "a file sink in a cluster writes below /data, where a volume is mounted: /data/<folder>/<file>"
+FILE_RULES = (
+    CelRule(
+        "!has(self.sinks) || self.sinks.all(sink, !has(sink.file) || sink.file.path.matches('^/data/.+/'))",
+        FILE_MESSAGE,
+        ".sinks",
+    ),
+    CelRule(
+        "!has(self.deadLetterSink) || !has(self.deadLetterSink.file)"
+        " || self.deadLetterSink.file.path.matches('^/data/.+/')",
+        FILE_MESSAGE,
+        ".deadLetterSink",
+    ),
+)
+SHARED_FOLDER = "file sinks need a folder each, since each has a volume of its own"
+
+
 class CloudTrailSourceSpec(PipelineSpec):
     """What to collect, and how the collectors run."""
 
@@ -187,7 +206,7 @@ class CloudTrailSourceSpec(PipelineSpec):
         description="Autoscaling on the backlog. Not available in this version: a source that sets it is Stalled.",
     )
 
-    cel_rules: ClassVar[Sequence[CelRule]] = (*PipelineSpec.cel_rules, ROLE_RULE, REPLICAS_RULE)
+    cel_rules: ClassVar[Sequence[CelRule]] = (*PipelineSpec.cel_rules, ROLE_RULE, REPLICAS_RULE, *FILE_RULES)
 
     @model_validator(mode="after")
     def _deployment_rules(self) -> Self:
@@ -195,6 +214,11 @@ class CloudTrailSourceSpec(PipelineSpec):
             raise ValueError(ROLE_RULE.message)
         if self.scaling is not None and self.collector is not None and self.collector.replicas is not None:
             raise ValueError(REPLICAS_RULE.message)
+        paths = [sink.file.path for sink in self.all_sinks if sink.file is not None]
+        if not all(re.match("/data/.+/", path) for path in paths):
+            raise ValueError(FILE_MESSAGE)
+        if len({dirname(path) for path in paths}) < len(paths):
+            raise ValueError(SHARED_FOLDER)
         return self
 
     @property

@@ -60,6 +60,7 @@ class EventStatus(ApiModel):
     read: Count = Field(default=0, description="Event records read.")
     filtered: Count = Field(default=0, description="Event records that a filter dropped.")
     repeated: Count = Field(default=0, description="Event records dropped because they were delivered before.")
+    unrouted: Count = Field(default=0, description="Event records that no sink takes.")
     masked: Count = Field(default=0, description="Event records in which a value was masked.")
     emitted: Count = Field(default=0, description="Event records that the sinks accepted.")
     dead_lettered: Count = Field(default=0, description="Event records that are not JSON and went to deadLetterSink.")

@@ -171,7 +171,7 @@ def _build_spec(url: str, *, dead_letters: bool) -> dict[str, Any]:
         "region": REGION,
         "endpointUrl": url,
         "filters": [NOISE_RULE],
-        "sinks": [{"name": "out", "http": {"url": f"{url}/ingest", "timeoutSeconds": 300}}],
+        "sinks": [{"name": "out", "http": {"url": f"{url}/ingest"}, "timeoutSeconds": 300}],
     }
     sink = {"name": "dead", "http": {"url": f"{url}/dead-letters"}}
     return spec | ({"deadLetterSink": sink} if dead_letters else {})

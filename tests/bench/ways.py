@@ -13,15 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.files import NOISE_PREFIXES, NOISE_RULE, is_noise, load_corpus
-from cloudtrail_collector.core.batching import build_batches
+from cloudtrail_collector.core.batching import Batch, BatchLimits, cut_batch
+from cloudtrail_collector.core.dead_letter import Origin
+from cloudtrail_collector.core.formats import build_format
 from cloudtrail_collector.core.log_file import read_log_file
-from cloudtrail_collector.core.masking import compile_masks
-from cloudtrail_collector.core.selection import RecordSelector
+from cloudtrail_collector.core.masking import compile_masks, refuse_keys
+from cloudtrail_collector.core.parcels import Outlet, pack
+from cloudtrail_collector.core.selection import RecordSelector, SelectionRules
 from cloudtrail_spec.filters import FilterRule
+from cloudtrail_spec.formats import EventFormat, RawOptions
 from cloudtrail_spec.masks import MaskPreset, MaskRule
 
 GIBIBYTE = 1 << 30
@@ -44,25 +49,40 @@ Way = Callable[[list[Path], int], Counts]
 
 def collector(paths: list[Path], out: int) -> Counts:
     """The collector's own code, with a filter."""
-    return _collect(paths, out, RecordSelector([FilterRule.model_validate(NOISE_RULE)]))
+    return _collect(paths, out, RecordSelector(SelectionRules([FilterRule.model_validate(NOISE_RULE)])))
 
 
 def collector_with_masks(paths: list[Path], out: int) -> Counts:
     """The collector's own code, with the filter and the masks that most sources want."""
     masks = [MaskRule(preset=preset) for preset in DEFAULT_MASKS]
-    return _collect(paths, out, RecordSelector([FilterRule.model_validate(NOISE_RULE)], compile_masks(masks, None)))
+    rules = SelectionRules([FilterRule.model_validate(NOISE_RULE)])
+    return _collect(paths, out, RecordSelector(rules, compile_masks(masks, refuse_keys)))
 
 
 def collector_without_filter(paths: list[Path], out: int) -> Counts:
     """The collector's own code; every record passes."""
-    return _collect(paths, out, RecordSelector([]))
+    return _collect(paths, out, RecordSelector(SelectionRules()))
+
+
+def _collect_formatted(wanted: EventFormat, paths: list[Path], out: int) -> Counts:
+    """The collector's own code, with a filter and a format."""
+    rules = SelectionRules([FilterRule.model_validate(NOISE_RULE)], [None])
+    selector, outlet = RecordSelector(rules), Outlet("out", build_format(wanted, RawOptions(), "bench"), False)
+    kept = read = 0
+    for path in paths:
+        for selection in selector.select(read_log_file(path.read_bytes(), GIBIBYTE)):
+            for parcel in pack(selection, Origin("bucket", path.name, ""), [outlet])[0]:
+                os.write(out, parcel.batch.payload)
+                kept += parcel.batch.count
+            read += selection.read
+    return Counts(kept, read)
 
 
 def _collect(paths: list[Path], out: int, selector: RecordSelector) -> Counts:
     kept = read = 0
     for path in paths:
         for selection in selector.select(read_log_file(path.read_bytes(), GIBIBYTE)):
-            for batch in build_batches(selection.payload, selection.kept):
+            for batch in cut_batch(Batch(selection.payload, selection.kept), BatchLimits()):
                 os.write(out, batch.payload)
             kept += selection.kept
             read += selection.read
@@ -131,6 +151,10 @@ WAYS: Mapping[str, Way] = {
     "collector": collector,
     "collector, masks": collector_with_masks,
     "collector, no filter": collector_without_filter,
+    **{
+        f"collector, {name}": partial(_collect_formatted, name)
+        for name in (EventFormat.FALCO, EventFormat.ECS, EventFormat.OCSF)
+    },
     "isal + orjson": isal_and_orjson,
     "zcat | jq -c": zcat_and_jq,
     "DuckDB": duckdb,

@@ -314,10 +314,9 @@ def test_unavailable_feature_stalls_and_leaves_the_workload_alone(site: Site) ->
     site.apply()
     site.wait_children()
     before = site.versions()[f"ServiceAccount/{WORKLOAD}"], site.config_hash()
-    site.apply(format="OCSF", mask=[{"preset": "SourceIPs", "hash": {}}], prefix="other/")
+    site.apply(scaling={"max": 2}, prefix="other/")
     stalled = site.wait_condition("Stalled", "True", "FeatureNotAvailable")
-    assert "spec.format" in stalled["message"]
-    assert "spec.mask" in stalled["message"]
+    assert "spec.scaling" in stalled["message"]
     assert site.condition("Ready")["status"] == "False"
     assert (site.versions()[f"ServiceAccount/{WORKLOAD}"], site.config_hash()) == before
     site.apply()

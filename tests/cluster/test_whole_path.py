@@ -3,11 +3,9 @@ stand-in for AWS enforces IAM, so that the role and its policy are proven by use
 
 import gzip
 import json
-import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +14,9 @@ from localcluster.aws.provision import build_collector_policy
 from localcluster.cluster import OPERATOR_NAMESPACE, LocalCluster
 from localcluster.corpus import LogFile, generate_log_files
 from localcluster.trail import Trail, create_trail, wait_until
+from support.real_records import TEST_DATA
 
 OPERATOR_SELECTOR = "app.kubernetes.io/name=cloudtrail-operator"
-TEST_DATA = Path(os.environ.get("CLOUDTRAIL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +114,27 @@ def test_filter_drops_what_its_selectors_match_and_nothing_else(trail: Trail) ->
     }
     assert trail.count_delivered() == Counter(kept)
     assert len(kept) < len(records)
+
+
+def test_a_mask_takes_its_key_from_a_secret_and_nothing_leaves_without(trail: Trail) -> None:
+    (file,) = generate_log_files(1, seed=19)
+    key = {"secretKeyRef": {"name": "masks", "key": "hmac"}}
+    trail.apply("Active", mask=[{"name": "request", "field": "requestID", "hash": {"key": key}}])
+    trail.upload([file])
+    wait_until(
+        "the source to say what is missing",
+        lambda: "Secret masks has no key hmac" in trail.read_condition("Ready").get("message", ""),
+    )
+    assert trail.read_events() == []
+    secret = {"metadata": {"name": "masks", "namespace": trail.namespace}, "stringData": {"hmac": "k" * 32}}
+    trail.cluster.apply(json.dumps({"apiVersion": "v1", "kind": "Secret", **secret}))
+    trail.cluster.kubectl("delete", "pods", "-n", trail.namespace, "-l", trail.selector)
+    trail.wait_ready()
+    _wait_delivered(trail, [file])
+    records = json.loads(gzip.decompress(file.body))["Records"]
+    for event, record in zip(trail.read_events(), records, strict=True):
+        assert len(event["requestID"]) == 32
+        assert event | {"requestID": record["requestID"]} == record
 
 
 def test_t1_collector_killed_in_the_middle_loses_nothing(trail: Trail) -> None:
@@ -242,7 +261,6 @@ def test_role_of_another_namespace_cannot_be_used(operator: LocalCluster, aws: A
 
 
 @pytest.mark.third_party_data
-@pytest.mark.skipif(not (TEST_DATA / "files").is_dir(), reason="CLOUDTRAIL_TEST_DATA names no folder with real files")
 def test_real_log_files_are_delivered(trail: Trail) -> None:
     folder = TEST_DATA / "files"
     files = [

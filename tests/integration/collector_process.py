@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,8 +32,8 @@ class Collector:
     """One run of `cloudtrail-collector run`; standard output and error go to files."""
 
     def __init__(self, directory: Path, spec: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-        self._config = directory / "config.json"
-        self._config.write_text(json.dumps(spec))
+        self.config = directory / "config.json"
+        self.config.write_text(json.dumps(spec))
         self.stdout = directory / "stdout"
         self.stderr = directory / "stderr"
         self._url = f"http://127.0.0.1:{(port := free_port())}"
@@ -48,11 +49,15 @@ class Collector:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.launch()
+        wait_until(self._is_ready, "the collector to be ready")
+
+    def launch(self) -> None:
+        """Start it."""
         with self.stdout.open("wb") as stdout, self.stderr.open("wb") as stderr:
             self._child = subprocess.Popen(
-                [PROGRAM, "run", "--config", self._config], stdout=stdout, stderr=stderr, env=self._environment
+                [PROGRAM, "run", "--config", self.config], stdout=stdout, stderr=stderr, env=self._environment
             )
-        wait_until(self._is_ready, "the collector to be ready")
 
     def _is_ready(self) -> bool:
         assert self._started().poll() is None, self.stderr.read_text()
@@ -74,6 +79,12 @@ class Collector:
     def read_check(self, kind: str) -> dict[str, str]:
         """Read one check of /status."""
         return next(check for check in self.read_status()["checks"] if check["type"] == kind)
+
+    def read_metric(self, series: str) -> float:
+        """Read one series of its own metrics, named without their prefix."""
+        match = re.search(rf"^cloudtrail_collector_{re.escape(series)} (\S+)$", self.get("/metrics"), re.MULTILINE)
+        assert match is not None, series
+        return float(match[1])
 
     def read_lines(self) -> list[bytes]:
         """Read the complete lines on standard output."""
@@ -115,3 +126,7 @@ class Collector:
     def _started(self) -> subprocess.Popen[bytes]:
         assert self._child is not None
         return self._child
+
+
+Start = Callable[..., Collector]
+"""The fixture `start`: starts a collector of the test's own trail."""

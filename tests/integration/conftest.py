@@ -1,19 +1,34 @@
 """The collector as a process against a stand-in for AWS over HTTP, and a sink that a test commands."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from integration.collector_process import Collector
+from integration.collector_process import Collector, Start
 from integration.http_sink import HttpSinkServer
 from localcluster.aws import AwsEndpoint, running_aws
 from localcluster.aws.fault_proxy import FaultProxy
 from localcluster.aws.provision import TrailStorage, create_trail_storage
+from support.secret_folder import SecretFolder
 
 _names = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach the stand-ins directly, whatever proxy the machine has."""
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> SecretFolder:
+    """Secrets as they are mounted; there is none yet."""
+    return SecretFolder(tmp_path / "secrets")
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +65,7 @@ def proxy(aws: AwsEndpoint) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def start(aws: AwsEndpoint, storage: TrailStorage, tmp_path: Path) -> Iterator[Callable[..., Collector]]:
+def start(aws: AwsEndpoint, storage: TrailStorage, tmp_path: Path) -> Iterator[Start]:
     """Start collectors of the test's own trail; `changes` go into the configuration, None removes a field."""
     started: list[Collector] = []
 

@@ -21,6 +21,11 @@ class Accepted:
     at: float
 
 
+def to_sink(sink: "HttpSinkServer", name: str = "siem", **options: Any) -> dict[str, Any]:
+    """Build the spec of a sink that POSTs to the server."""
+    return {"name": name, "http": {"url": sink.url}, **options}
+
+
 class HttpSinkServer:
     """Keeps what it accepted; `status` is the next answers, and while `gate` is closed nobody is answered.
 
@@ -71,6 +76,10 @@ class HttpSinkServer:
     def count_events(self) -> Counter[str]:
         """Count the accepted records by eventID."""
         return Counter(json.loads(line)["eventID"] for line in self.read_lines())
+
+    def has_exactly(self, events: Counter[str]) -> bool:
+        """Say whether these eventIDs were accepted, each as often as this."""
+        return self.count_events() == events
 
     def read_dead_letters(self) -> list[dict[str, Any]]:
         """Read what a dead-letter sink got: the `deadLetter` of each line, with `record` where there is one."""

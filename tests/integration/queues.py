@@ -1,6 +1,7 @@
 """What a test does to bucket and queue, and asks of them."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from localcluster.aws import AwsEndpoint
@@ -18,6 +19,11 @@ def count_messages(aws: AwsEndpoint, url: str) -> tuple[int, int]:
     return counts if any(counts) else _read_counts(aws, url)
 
 
+def is_empty(aws: AwsEndpoint, storage: TrailStorage) -> bool:
+    """Tell whether every message of the trail was deleted."""
+    return count_messages(aws, storage.queue_url) == (0, 0)
+
+
 def _read_counts(aws: AwsEndpoint, url: str) -> tuple[int, int]:
     names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -29,6 +35,11 @@ def put(aws: AwsEndpoint, storage: TrailStorage, *files: LogFile) -> None:
     s3 = aws.client("s3")
     for file in files:
         s3.put_object(Bucket=storage.bucket, Key=file.key, Body=file.body)
+
+
+def ids_of(*files: LogFile) -> Counter[str]:
+    """Count each eventID of log files once."""
+    return Counter(event for file in files for event in file.event_ids)
 
 
 def announce(aws: AwsEndpoint, storage: TrailStorage, body: Any) -> None:

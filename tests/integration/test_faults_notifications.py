@@ -5,34 +5,22 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
-from integration.collector_process import Collector, wait_until
+from integration.collector_process import Collector, Start, wait_until
 from integration.notification_shapes import SHAPES, build_empty_bodies
-from integration.queues import announce, announce_by_hand, build_s3_body, count_messages, put
+from integration.queues import announce, announce_by_hand, build_s3_body, count_messages, ids_of, is_empty, put
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.fault_proxy import FaultProxy
 from localcluster.aws.provision import TrailStorage
-from localcluster.corpus import LogFile, generate_log_files
-
-Start = Callable[..., Collector]
-
-
-def ids_of(*files: LogFile) -> Counter[str]:
-    """Count each eventID once."""
-    return Counter(event for file in files for event in file.event_ids)
+from localcluster.corpus import generate_log_files
 
 
 def read_series(collector: Collector, name: str) -> dict[str, float]:
     """Read the series of a metric: label text to value."""
     pattern = re.compile(rf"^cloudtrail_collector_{name}\{{([^}}]*)\}} (\S+)$", re.MULTILINE)
     return {labels: float(value) for labels, value in pattern.findall(collector.get("/metrics"))}
-
-
-def is_empty(aws: AwsEndpoint, storage: TrailStorage) -> bool:
-    return count_messages(aws, storage.queue_url) == (0, 0)
 
 
 @pytest.mark.parametrize("number", [1, 2, 5, 10])

@@ -6,36 +6,26 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from integration.collector_process import Collector, wait_until
-from integration.http_sink import HttpSinkServer
-from integration.queues import announce, announce_by_hand, build_s3_body, count_messages, put
+from integration.collector_process import Collector, Start, wait_until
+from integration.http_sink import HttpSinkServer, to_sink
+from integration.queues import announce, announce_by_hand, build_s3_body, count_messages, ids_of, is_empty, put
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.fault_proxy import FaultProxy
 from localcluster.aws.faults import AwsFailure, Corrupt, Cut, Fault, LostAnswer, Reset, Where
 from localcluster.aws.provision import TrailStorage
 from localcluster.corpus import generate_log_files
 
-Start = Callable[..., Collector]
 MEBIBYTE = 1024 * 1024
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/01/111122223333_CloudTrail_us-east-1_20260101T0000Z_{}.json.gz"
 
 
 def build_file(*records: bytes) -> bytes:
     return gzip.compress(b'{"Records":[' + b",".join(records) + b"]}")
-
-
-def to_sink(name: str, sink: HttpSinkServer) -> dict[str, Any]:
-    return {"name": name, "http": {"url": sink.url}}
-
-
-def is_empty(aws: AwsEndpoint, storage: TrailStorage) -> bool:
-    return count_messages(aws, storage.queue_url) == (0, 0)
 
 
 def read_peak_memory(collector: Collector) -> int:
@@ -53,7 +43,7 @@ def test_t4_a_missing_object_goes_to_the_dead_letter_sink_when_the_policy_says_s
     first, missing, third = generate_log_files(3, seed=71)
     put(aws, storage, first, third)
     announce(aws, storage, build_s3_body(storage.bucket, first.key, missing.key, third.key))
-    collector = start(objects={"missing": "DeadLetter"}, deadLetterSink=to_sink("dead", dead_letters))
+    collector = start(objects={"missing": "DeadLetter"}, deadLetterSink=to_sink(dead_letters, "dead"))
     wait_until(lambda: is_empty(aws, storage), "the message to be deleted")
     assert collector.count_events() == Counter(first.event_ids + third.event_ids)
     (letter,) = dead_letters.read_dead_letters()
@@ -101,7 +91,7 @@ def test_t12_after_a_hundred_objects_that_fail_in_every_way_the_next_one_arrives
     (file,) = generate_log_files(1, seed=72)
     put(aws, storage, file)
     announce(aws, storage, build_s3_body(storage.bucket, file.key))
-    wait_until(lambda: collector.count_events() == Counter(file.event_ids), "the good object")
+    wait_until(lambda: collector.count_events() == ids_of(file), "the good object")
     wait_until(lambda: collector.read_status()["messages"]["deleted"] == 1, "its message to be deleted")
     assert collector.get("/healthz") == "ok\n"
     assert sum(count_messages(aws, storage.queue_url)) == 100
@@ -139,7 +129,7 @@ def test_t14_an_undecodable_record_costs_one_record(
     records = [b'{"eventID":"1"}', BROKEN_RECORD, b'{"eventID":"3"}']
     key = KEY.format("one-bad")
     aws.client("s3").put_object(Bucket=storage.bucket, Key=key, Body=build_file(*records))
-    collector = start(deadLetterSink=to_sink("dead", dead_letters) if has_sink else None)
+    collector = start(deadLetterSink=to_sink(dead_letters, "dead") if has_sink else None)
     wait_until(lambda: is_empty(aws, storage), "an empty queue")
     lines = collector.read_lines()
     letters = dead_letters.read_lines() if has_sink else [line for line in lines if line not in records]
@@ -174,7 +164,7 @@ def test_a_file_that_cannot_be_read_goes_to_the_dead_letter_sink_as_a_whole(
 ) -> None:
     key = KEY.format("bad")
     aws.client("s3").put_object(Bucket=storage.bucket, Key=key, Body=body)
-    collector = start(objects={"maxUncompressedBytes": MEBIBYTE}, deadLetterSink=to_sink("dead", dead_letters))
+    collector = start(objects={"maxUncompressedBytes": MEBIBYTE}, deadLetterSink=to_sink(dead_letters, "dead"))
     wait_until(lambda: is_empty(aws, storage), "the message to be deleted")
     (letter,) = dead_letters.read_dead_letters()
     assert (letter["reason"], letter["bucket"], letter["key"]) == (reason, storage.bucket, key)
@@ -190,7 +180,7 @@ def test_a_dead_letter_sink_that_fails_keeps_the_message(
 ) -> None:
     dead_letters.status = 503
     aws.client("s3").put_object(Bucket=storage.bucket, Key=KEY.format("bad"), Body=b"no gzip")
-    collector = start(deadLetterSink=to_sink("dead", dead_letters))
+    collector = start(deadLetterSink=to_sink(dead_letters, "dead"))
     wait_until(lambda: collector.read_status()["messages"]["returned"] == 1, "the message to be returned")
     assert count_messages(aws, storage.queue_url) == (0, 1)
     check = collector.read_check("SinksAccepting")
@@ -207,7 +197,7 @@ def test_a_read_that_breaks_once_is_made_good_at_once(
     collector = start(endpointUrl=proxy.url)
     wait_until(lambda: is_empty(aws, storage), "an empty queue")
     assert proxy.rules.count_strikes() == {"break": 4}
-    assert collector.count_events() == Counter(event for file in files for event in file.event_ids)
+    assert collector.count_events() == ids_of(*files)
     assert collector.read_status()["messages"]["returned"] == 0
 
 
@@ -241,7 +231,7 @@ def test_t33_a_huge_file_and_a_bomb_fit_into_little_memory(
     for name, body in (("huge", huge), ("bomb", bomb)):
         aws.client("s3").put_object(Bucket=storage.bucket, Key=KEY.format(name), Body=body)
     sinks = [{"name": "nowhere", "discard": {}}]
-    collector = start(sinks=sinks, deadLetterSink=to_sink("dead", dead_letters))
+    collector = start(sinks=sinks, deadLetterSink=to_sink(dead_letters, "dead"))
     wait_until(lambda: is_empty(aws, storage), "an empty queue", timeout=120)
     (letter,) = dead_letters.read_dead_letters()
     assert (letter["reason"], letter["key"]) == ("too_large", KEY.format("bomb"))
@@ -255,7 +245,7 @@ def test_t33_a_huge_file_that_is_damaged_at_its_end_is_not_delivered_in_part(
     window = b'{"eventID":"1"},' * 100_000
     whole = build_members(b'{"Records":[', window, 30, b'{"eventID":"last"}]}')
     aws.client("s3").put_object(Bucket=storage.bucket, Key=KEY.format("huge"), Body=whole[:-6])
-    collector = start(deadLetterSink=to_sink("dead", dead_letters))
+    collector = start(deadLetterSink=to_sink(dead_letters, "dead"))
     wait_until(lambda: is_empty(aws, storage), "an empty queue", timeout=60)
     assert [letter["reason"] for letter in dead_letters.read_dead_letters()] == ["corrupt"]
     assert collector.read_lines() == []
@@ -271,7 +261,7 @@ def test_t41_a_bucket_in_another_region_is_asked_there(
     put(aws, storage, *files)
     collector = start(endpointUrl=proxy.url)
     wait_until(lambda: is_empty(aws, storage), "an empty queue")
-    assert collector.count_events() == Counter(event for file in files for event in file.event_ids)
+    assert collector.count_events() == ids_of(*files)
     assert collector.read_check("BucketReadable")["status"] == "True"
     reads = [exchange for exchange in proxy.read_journal("GetObject") if exchange.status == 200]
     assert {exchange.call.signed_for for exchange in reads} == {"eu-central-1"}

@@ -2,42 +2,27 @@
 
 import itertools
 import json
-import re
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
-from integration.collector_process import Collector, wait_until
-from integration.http_sink import HttpSinkServer
-from integration.queues import announce, announce_by_hand, build_s3_body, count_messages, put, set_visibility_timeout
+from integration.collector_process import Start, wait_until
+from integration.http_sink import HttpSinkServer, to_sink
+from integration.queues import (
+    announce,
+    announce_by_hand,
+    build_s3_body,
+    count_messages,
+    ids_of,
+    is_empty,
+    put,
+    set_visibility_timeout,
+)
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.fault_proxy import Exchange, FaultProxy
 from localcluster.aws.faults import AwsFailure, FailedEntries, LostAnswer, Reset, Where
 from localcluster.aws.provision import TrailStorage
-from localcluster.corpus import LogFile, generate_log_files
-
-Start = Callable[..., Collector]
-
-
-def to_sink(sink: HttpSinkServer, **options: Any) -> list[dict[str, Any]]:
-    return [{"name": "siem", "http": {"url": sink.url, **options}}]
-
-
-def is_empty(aws: AwsEndpoint, storage: TrailStorage) -> bool:
-    return count_messages(aws, storage.queue_url) == (0, 0)
-
-
-def ids_of(*files: LogFile) -> Counter[str]:
-    return Counter(event for file in files for event in file.event_ids)
-
-
-def read_metric(collector: Collector, series: str) -> float:
-    """Read one series of the collector's own metrics."""
-    match = re.search(rf"^cloudtrail_collector_{re.escape(series)} (\S+)$", collector.get("/metrics"), re.MULTILINE)
-    assert match is not None, series
-    return float(match[1])
+from localcluster.corpus import generate_log_files
 
 
 def list_deleted_receipts(exchange: Exchange) -> list[str]:
@@ -60,7 +45,7 @@ def test_t2_every_delete_comes_after_the_sink_has_acknowledged_all_that_the_mess
     put(aws, storage, *files)
     for number in range(0, len(files), 3):
         announce(aws, storage, build_s3_body(storage.bucket, *(file.key for file in files[number : number + 3])))
-    start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: is_empty(aws, storage), "an empty queue")
     accepted_at = {json.loads(line)["eventID"]: entry.at for entry in sink.journal for line in entry.body.splitlines()}
     by_key = {file.key: file for file in files}
@@ -83,7 +68,7 @@ def test_t10_a_message_that_failed_ever_so_often_is_not_deleted(
     put(aws, storage, file)
     _receive_and_return(aws, storage, times=12)
     sink.status = 400
-    collector = start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    collector = start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: collector.read_status()["messages"]["returned"] == 1, "the message to be returned")
     assert proxy.count("DeleteMessage*") == 0
     assert count_messages(aws, storage.queue_url) == (0, 1)
@@ -109,7 +94,7 @@ def test_t11_only_what_sqs_says_is_deleted_counts_as_deleted_and_nothing_is_move
     proxy.put("refuse", FailedEntries("InternalError", sender_fault=False), Where(action="DeleteMessageBatch"), times=3)
     files = list(generate_log_files(12, seed=83))
     put(aws, storage, *files)
-    collector = start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    collector = start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: is_empty(aws, storage), "an empty queue", 40)
     assert proxy.rules.count_strikes() == {"refuse": 3}
     answers = [json.loads(exchange.answer) for exchange in proxy.read_journal("DeleteMessageBatch")]
@@ -128,7 +113,7 @@ def test_a_delete_that_fails_as_a_whole_is_made_good(
     proxy.put("lost", LostAnswer(), Where(action="DeleteMessage*"), times=2)
     files = list(generate_log_files(6, seed=84))
     put(aws, storage, *files)
-    collector = start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    collector = start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: is_empty(aws, storage), "an empty queue", 40)
     assert sink.count_events().keys() == ids_of(*files).keys()
     assert collector.get("/healthz") == "ok\n"
@@ -147,7 +132,8 @@ def test_t19_a_message_is_deleted_when_it_is_done_whatever_its_neighbours_do(
 
     sink.decide = decide
     put(aws, storage, *files)
-    collector = start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    # Each event by itself, so that none waits for having been put into one batch with the slow one.
+    collector = start(sinks=[to_sink(sink, batch={"maxEvents": 1})], endpointUrl=proxy.url)
     wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 1), "nine messages to be deleted")
     batches = [len(answer.get("Messages", ())) for answer in _read_answers(proxy, "ReceiveMessage")]
     assert max(batches) > 1, "the slow message came alone"
@@ -167,7 +153,7 @@ def test_t20_the_queue_s_own_visibility_timeout_holds_when_none_is_set(
     set_visibility_timeout(aws, storage, 3)
     sink.gate.clear()
     put(aws, storage, *generate_log_files(1, seed=86))
-    start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: proxy.count("ChangeMessageVisibility*") >= 2, "two extensions")
     assert {"VisibilityTimeout" in call.arguments for call in _list_calls(proxy, "ReceiveMessage")} == {False}
     assert _list_extensions(proxy) == {3}
@@ -203,7 +189,7 @@ def test_t22_a_receipt_that_is_no_longer_valid_is_neither_extended_nor_fatal(
     sink.gate.clear()
     first, second = generate_log_files(2, seed=87)
     put(aws, storage, first)
-    collector = start({"CLOUDTRAIL_WORKERS": "1"}, sinks=to_sink(sink), endpointUrl=proxy.url)
+    collector = start({"CLOUDTRAIL_WORKERS": "1"}, sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: proxy.count("ChangeMessageVisibilityBatch") == 1, "an extension")
     received = collector.read_status()["messages"]["received"]
     # The lease is lost: SQS hands the message out again, and that receipt is a new claim which is refused in its turn.
@@ -215,7 +201,7 @@ def test_t22_a_receipt_that_is_no_longer_valid_is_neither_extended_nor_fatal(
     ]
     assert len(extended) == len(set(extended)), "a receipt was extended again after it had been refused"
     sink.gate.set()
-    wait_until(lambda: read_metric(collector, "sqs_messages_lost_total") >= 1, "the delete to be refused")
+    wait_until(lambda: collector.read_metric("sqs_messages_lost_total") >= 1, "the delete to be refused")
     assert collector.read_status()["messages"]["deleted"] == 0
     proxy.rules.clear()
     put(aws, storage, second)
@@ -230,7 +216,7 @@ def test_t23_a_message_that_has_failed_often_waits_long(
     put(aws, storage, *generate_log_files(1, seed=88))
     _receive_and_return(aws, storage, times=3)
     sink.status = 503
-    collector = start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    collector = start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: collector.read_status()["messages"]["returned"] == 1, "the message to be returned")
     (delay,) = _list_extensions(proxy)
     assert 180 <= delay <= 240  # the fourth failure: 30 s x 2^3, the last quarter jittered
@@ -258,16 +244,14 @@ def test_t35_over_limit_stops_receiving_but_not_deleting(
     files = list(generate_log_files(6, seed=89))
     sink.gate.clear()
     put(aws, storage, *files)
-    collector = start(sinks=to_sink(sink), endpointUrl=proxy.url)
+    collector = start(sinks=[to_sink(sink)], endpointUrl=proxy.url)
     wait_until(lambda: collector.read_status()["messages"]["inFlight"] == 6, "all messages to be received")
     proxy.put("limit", AwsFailure(403, "OverLimit", "too many messages in flight"), Where(action="ReceiveMessage"))
     wait_until(lambda: collector.read_check("QueueReachable")["status"] == "False", "the limit to be seen")
     assert collector.read_check("QueueReachable")["reason"] == "Throttled"
     sink.gate.set()
     wait_until(lambda: is_empty(aws, storage), "the deletes")
-    assert (
-        read_metric(collector, 'aws_api_errors_total{code="OverLimit",operation="ReceiveMessage",service="sqs"}') >= 1
-    )
+    assert collector.read_metric('aws_api_errors_total{code="OverLimit",operation="ReceiveMessage",service="sqs"}') >= 1
     assert sink.count_events() == ids_of(*files)
     proxy.rules.clear()
     (another,) = generate_log_files(1, seed=90)
@@ -286,10 +270,10 @@ def test_t15_a_rolling_update_under_load_loses_nothing(
 
     sink.decide = decide
     put(aws, storage, *files)
-    running = start(sinks=to_sink(sink))
+    running = start(sinks=[to_sink(sink)])
     for share in (20, 50):
         wait_until(lambda share=share: len(sink.journal) >= share, f"{share} files")  # type: ignore[misc]
-        fresh = start(sinks=to_sink(sink))
+        fresh = start(sinks=[to_sink(sink)])
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
         running = fresh

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,14 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from integration.collector_process import Collector, wait_until
-from integration.http_sink import HttpSinkServer
-from integration.queues import count_messages, put
+from integration.collector_process import Start, wait_until
+from integration.http_sink import HttpSinkServer, to_sink
+from integration.queues import is_empty, put
 from localcluster.aws import AwsEndpoint, running_aws
 from localcluster.aws.fault_proxy import FaultProxy
 from localcluster.aws.provision import MINISTACK_ACTIONS, TrailStorage, build_collector_policy
 from localcluster.corpus import generate_log_files
 
-Start = Callable[..., Collector]
 README = Path(__file__).parents[2] / "README.md"
 ALLOWED = {
     "sqs:ReceiveMessage",
@@ -61,9 +60,9 @@ def test_t17_a_collector_calls_nothing_that_the_policy_does_not_allow(
 ) -> None:
     put(aws, storage, *generate_log_files(5, seed=111))
     aws.client("s3").put_object(Bucket=storage.bucket, Key=next(generate_log_files(1, seed=112)).key, Body=b"bad")
-    letters = {"name": "dead", "http": {"url": dead_letters.url}}
+    letters = to_sink(dead_letters, "dead")
     collector = start(endpointUrl=proxy.url, deadLetterSink=letters)
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "an empty queue")
+    wait_until(lambda: is_empty(aws, storage), "an empty queue")
     assert collector.stop() == 0
     called = {action.removesuffix("Batch") for action in proxy.count_actions()}
     assert called <= ALLOWED

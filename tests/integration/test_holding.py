@@ -1,14 +1,11 @@
 """Invisibility is kept up for many messages on a queue with a short timeout, and what cannot be asked is not guessed."""
 
 import time
-from collections.abc import Callable
 
-from integration.collector_process import Collector, wait_until
+from integration.collector_process import Start, wait_until
 from integration.queues import announce, count_messages, set_visibility_timeout
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.provision import TrailStorage
-
-Start = Callable[..., Collector]
 
 COUNT = 120
 

@@ -6,7 +6,6 @@ Every right that a collector has here comes of the role or user under test: the 
 import base64
 import itertools
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import pytest
 
 from integration.collector_process import Collector, wait_until
 from integration.credential_stand_ins import CredentialServer, pod_identity_agent, short_lived_sts
-from integration.queues import count_messages, put
+from integration.queues import ids_of, is_empty, put
 from localcluster.aws import AwsEndpoint, running_aws
 from localcluster.aws.provision import AUDIENCE, ISSUER_HOST, TrailStorage, build_collector_policy, create_trail_storage
 from localcluster.corpus import generate_log_files
@@ -47,10 +46,10 @@ class Site:
     def collect(self, collector: Collector, *, seed: int, count: int = 4) -> None:
         """Deliver files, and see that every event of them arrives and the queue is empty."""
         files = list(generate_log_files(count, seed=seed, events_per_file=5))
-        wanted = collector.count_events() + Counter(event for file in files for event in file.event_ids)
+        wanted = collector.count_events() + ids_of(*files)
         put(self.aws, self.storage, *files)
         wait_until(lambda: collector.count_events() == wanted, "every event")
-        wait_until(lambda: count_messages(self.aws, self.storage.queue_url) == (0, 0), "an empty queue")
+        wait_until(lambda: is_empty(self.aws, self.storage), "an empty queue")
 
     def write_token(self, subject: str = "system:serviceaccount:default:default") -> Path:
         """Write a token such as the kubelet projects; the stand-in reads its claims and leaves the signature alone."""
@@ -288,6 +287,6 @@ def test_t38_signatures_of_odd_keys_are_right(prefix: str, site: Site) -> None:
     collector = site.start(site.build_web_identity())
     files = [replace(file, key=prefix + file.key) for file in generate_log_files(2, seed=69)]
     put(site.aws, site.storage, *files)
-    wanted = Counter(event for file in files for event in file.event_ids)
+    wanted = ids_of(*files)
     wait_until(lambda: collector.count_events() == wanted, "every event")
     assert collector.read_status().get("lastError") is None

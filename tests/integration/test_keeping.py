@@ -5,23 +5,16 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from integration.collector_process import Collector, wait_until
-from integration.http_sink import HttpSinkServer
-from integration.queues import announce, build_s3_body, count_messages, put, set_visibility_timeout
+from integration.collector_process import Collector, Start, wait_until
+from integration.http_sink import HttpSinkServer, to_sink
+from integration.queues import announce, build_s3_body, count_messages, ids_of, is_empty, put, set_visibility_timeout
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.provision import TrailStorage
 from localcluster.corpus import generate_log_files
-
-Start = Callable[..., Collector]
-
-
-def _sinks(sink: HttpSinkServer) -> list[dict[str, object]]:
-    return [{"name": "siem", "http": {"url": sink.url}}]
 
 
 def test_t2_nothing_is_deleted_before_the_sink_has_answered(
@@ -30,13 +23,13 @@ def test_t2_nothing_is_deleted_before_the_sink_has_answered(
     (file,) = generate_log_files(1, seed=21)
     sink.gate.clear()
     put(aws, storage, file)
-    collector = start(sinks=_sinks(sink))
+    collector = start(sinks=[to_sink(sink)])
     assert sink.arrived.wait(20)
     assert collector.read_status()["messages"]["deleted"] == 0
     assert count_messages(aws, storage.queue_url) == (0, 1)
     sink.gate.set()
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "the message to be deleted")
-    assert sink.count_events() == Counter(file.event_ids)
+    wait_until(lambda: is_empty(aws, storage), "the message to be deleted")
+    assert sink.count_events() == ids_of(file)
 
 
 def test_t1_killed_between_download_and_answer_loses_nothing(
@@ -46,13 +39,13 @@ def test_t1_killed_between_download_and_answer_loses_nothing(
     files = list(generate_log_files(8, seed=22))
     sink.gate.clear()
     put(aws, storage, *files)
-    first = start(sinks=_sinks(sink))
+    first = start(sinks=[to_sink(sink)])
     assert sink.arrived.wait(20)
     first.signal(signal.SIGKILL)
     first.wait()
     sink.gate.set()
-    start(sinks=_sinks(sink))
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "the queue to drain")
+    start(sinks=[to_sink(sink)])
+    wait_until(lambda: is_empty(aws, storage), "the queue to drain")
     assert sink.count_events().keys() == {event for file in files for event in file.event_ids}
 
 
@@ -62,7 +55,7 @@ def test_t3_a_refused_batch_returns_with_a_delay_and_arrives_later(
     (file,) = generate_log_files(1, seed=23)
     sink.status = 500
     put(aws, storage, file)
-    collector = start(sinks=_sinks(sink))
+    collector = start(sinks=[to_sink(sink, retry={"maxAttempts": 1})])
     wait_until(lambda: collector.read_status()["messages"]["returned"] == 1, "the message to be returned")
     check = collector.read_check("SinksAccepting")
     assert (check["status"], check["reason"]) == ("False", "SinkRejected")
@@ -71,8 +64,8 @@ def test_t3_a_refused_batch_returns_with_a_delay_and_arrives_later(
     (log,) = collector.read_logs("message returned")
     assert 15 <= log["visible_in_seconds"] <= 30
     sink.status = 200
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "the retry", timeout=40)
-    assert sink.count_events() == Counter(file.event_ids)
+    wait_until(lambda: is_empty(aws, storage), "the retry", timeout=40)
+    assert sink.count_events() == ids_of(file)
     assert sink.refused == 1
     assert collector.read_check("SinksAccepting")["status"] == "True"
 
@@ -98,7 +91,7 @@ def test_t4_a_missing_object_is_dropped_when_the_policy_says_so(
 ) -> None:
     announce(aws, storage, build_s3_body(storage.bucket, next(generate_log_files(1, seed=25)).key))
     collector = start(objects={"missing": "Drop"})
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "the message to be deleted")
+    wait_until(lambda: is_empty(aws, storage), "the message to be deleted")
     assert collector.read_status()["files"]["skipped"] == 1
 
 
@@ -119,7 +112,7 @@ def test_t27_messages_that_announce_nothing_are_consumed_once(
     for body in bodies:
         announce(aws, storage, body)
     collector = start()
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "an empty queue")
+    wait_until(lambda: is_empty(aws, storage), "an empty queue")
     counts = collector.read_status()["messages"]
     assert (counts["received"], counts["deleted"]) == (len(bodies), len(bodies))
     assert not [line for line in collector.stderr.read_text().splitlines() if '"level": "warning"' in line]
@@ -166,16 +159,16 @@ def test_t18_t21_a_slow_message_is_extended_until_its_ack_and_received_once(
     (file,) = generate_log_files(1, seed=28)
     sink.gate.clear()
     put(aws, storage, file)
-    collector = start(sinks=_sinks(sink))
+    collector = start(sinks=[to_sink(sink)])
     assert sink.arrived.wait(20)
     since = time.monotonic()
     while time.monotonic() < since + 9:  # three times the timeout
         assert count_messages(aws, storage.queue_url) == (0, 1)
         time.sleep(0.3)
     sink.gate.set()
-    wait_until(lambda: count_messages(aws, storage.queue_url) == (0, 0), "the message to be deleted")
+    wait_until(lambda: is_empty(aws, storage), "the message to be deleted")
     assert collector.read_status()["messages"]["received"] == 1
-    assert sink.count_events() == Counter(file.event_ids)
+    assert sink.count_events() == ids_of(file)
 
 
 def test_what_standard_output_does_not_take_stays(aws: AwsEndpoint, storage: TrailStorage, tmp_path: Path) -> None:

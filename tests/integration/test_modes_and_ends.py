@@ -5,18 +5,17 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from integration.collector_process import PROGRAM, Collector, wait_until
-from integration.http_sink import HttpSinkServer
-from integration.queues import count_messages, put, set_visibility_timeout
+from integration.collector_process import PROGRAM, Start, wait_until
+from integration.http_sink import HttpSinkServer, to_sink
+from integration.queues import count_messages, ids_of, is_empty, put, set_visibility_timeout
 from localcluster.aws import AwsEndpoint
+from localcluster.aws.fault_proxy import FaultProxy
+from localcluster.aws.faults import Delay, Where
 from localcluster.aws.provision import TrailStorage
 from localcluster.corpus import generate_log_files
-
-Start = Callable[..., Collector]
 
 
 def test_mode_test_delivers_once_deletes_nothing_and_gives_back(
@@ -37,21 +36,35 @@ def test_mode_test_delivers_once_deletes_nothing_and_gives_back(
 
 
 def test_t15_sigterm_finishes_what_is_in_work_and_gives_back_the_rest(
-    aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
+    aws: AwsEndpoint, storage: TrailStorage, start: Start, proxy: FaultProxy
 ) -> None:
     files = list(generate_log_files(9, seed=32))
-    sink.gate.clear()
+    proxy.put("slow", Delay(4), Where(action="GetObject", key="AWSLogs/*.json.gz"))
     put(aws, storage, *files)
-    collector = start({"CLOUDTRAIL_WORKERS": "1"}, sinks=[{"name": "siem", "http": {"url": sink.url}}])
-    assert sink.arrived.wait(20)
+    collector = start({"CLOUDTRAIL_WORKERS": "1"}, endpointUrl=proxy.url)
     wait_until(lambda: collector.read_status()["messages"]["inFlight"] == 9, "all messages to be received")
     collector.signal(signal.SIGTERM)
     wait_until(lambda: count_messages(aws, storage.queue_url) == (8, 1), "what nobody began to be given back")
     assert collector.read_status()["state"] == "Draining"
-    sink.gate.set()
     assert collector.wait() == 0
     assert count_messages(aws, storage.queue_url) == (8, 0)
-    assert len(sink.accepted) == 1
+    assert sum(collector.count_events().values()) in {len(file.event_ids) for file in files}
+
+
+def test_t15_sigterm_waits_for_the_sink_that_has_what_was_read(
+    aws: AwsEndpoint, storage: TrailStorage, start: Start, sink: HttpSinkServer
+) -> None:
+    files = list(generate_log_files(9, seed=33))
+    sink.gate.clear()
+    put(aws, storage, *files)
+    collector = start(sinks=[to_sink(sink)])
+    wait_until(lambda: collector.read_status()["files"]["read"] == 0 and sink.arrived.is_set(), "the first to ship")
+    wait_until(lambda: collector.read_status()["messages"]["inFlight"] == 9, "all messages to be received")
+    collector.signal(signal.SIGTERM)
+    sink.gate.set()
+    assert collector.wait() == 0
+    assert is_empty(aws, storage)
+    assert sink.count_events() == ids_of(*files)
 
 
 def test_t15_what_does_not_end_in_time_is_given_back(
@@ -59,7 +72,7 @@ def test_t15_what_does_not_end_in_time_is_given_back(
 ) -> None:
     sink.gate.clear()
     put(aws, storage, *generate_log_files(1, seed=33))
-    collector = start({"CLOUDTRAIL_DRAIN_SECONDS": "6"}, sinks=[{"name": "siem", "http": {"url": sink.url}}])
+    collector = start({"CLOUDTRAIL_DRAIN_SECONDS": "6"}, sinks=[to_sink(sink)])
     assert sink.arrived.wait(20)
     assert collector.stop() == 0
     assert count_messages(aws, storage.queue_url) == (1, 0)
@@ -70,7 +83,7 @@ def test_a_second_signal_ends_at_once(
 ) -> None:
     sink.gate.clear()
     put(aws, storage, *generate_log_files(1, seed=34))
-    collector = start({"CLOUDTRAIL_DRAIN_SECONDS": "60"}, sinks=[{"name": "siem", "http": {"url": sink.url}}])
+    collector = start({"CLOUDTRAIL_DRAIN_SECONDS": "60"}, sinks=[to_sink(sink)])
     assert sink.arrived.wait(20)
     collector.signal(signal.SIGTERM)
     wait_until(lambda: collector.read_status()["state"] == "Draining", "the drain to begin")
@@ -171,26 +184,3 @@ def test_a_broken_file_is_refused_with_every_error(tmp_path: Path) -> None:
     assert result.returncode == 2
     paths = Counter(line.split(":")[0] for line in result.stderr.splitlines())
     assert paths == Counter(["bucket", "queueArn", "sinks[0].http.url", "x", "CLOUDTRAIL_WORKERS"])
-
-
-def test_check_says_yes_or_why_not(tmp_path: Path) -> None:
-    config = tmp_path / "config.json"
-    spec = {
-        "mode": "Active",
-        "bucket": "bucket",
-        "queueArn": "arn:aws:sqs:us-east-1:111122223333:queue",
-        "region": "us-east-1",
-        "sinks": [{"name": "out", "stdout": {}}],
-    }
-    for change, code, complaint in [
-        ({}, 0, ""),
-        ({"mode": "Paused", "format": "ECS"}, 2, "format: ECS is not available"),
-    ]:
-        config.write_text(json.dumps(spec | change))
-        result = subprocess.run([PROGRAM, "check", "--config", config], capture_output=True, text=True, check=False)
-        assert result.returncode == code
-        assert complaint in result.stderr
-    absent = subprocess.run(
-        [PROGRAM, "check", "--config", tmp_path / "no"], capture_output=True, text=True, check=False
-    )
-    assert (absent.returncode, "No such file" in absent.stderr) == (2, True)

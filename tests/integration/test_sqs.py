@@ -24,7 +24,6 @@ from localcluster.aws import AwsEndpoint
 from localcluster.aws.provision import TrailStorage
 from localcluster.certificates import Authority
 
-VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "AWS_CA_BUNDLE")
 ARN = "arn:aws:sqs:us-east-1:111122223333:trail"
 _callers: list[SqsCaller] = []
 
@@ -32,8 +31,7 @@ _callers: list[SqsCaller] = []
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Keys, and nothing else that steers a client."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENVIRONMENT")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     yield monkeypatch

@@ -49,13 +49,22 @@ class ApiServer:
             raise KubectlError(result.returncode, result.args, result.stdout, result.stderr)
         return result
 
+    def wait_established(self, crd: str, timeout: float = 60) -> None:
+        """Wait until a CRD is Established. `kubectl wait` ends with an error on a CRD that has no condition yet."""
+        path = 'jsonpath={.status.conditions[?(@.type=="Established")].status}'
+        deadline = time.monotonic() + timeout
+        while self.kubectl("get", "crd", crd, "-o", path).stdout != "True":
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{crd} is not Established after {timeout:.0f} s")
+            time.sleep(0.1)
+
     def wait_kind(self, plural: str, group: str, timeout: float = 60) -> None:
         """Wait until a CRD is served and kubectl knows it.
 
         A server tells of a new kind, and of its schema, a moment after the CRD is Established; and kubectl remembers for
         minutes what it was told, but for `api-resources`, which asks anew.
         """
-        self.kubectl("wait", "--for=condition=Established", f"crd/{plural}.{group}", f"--timeout={timeout:.0f}s")
+        self.wait_established(f"{plural}.{group}", timeout)
         deadline = time.monotonic() + timeout
         while plural not in self.kubectl("api-resources", f"--api-group={group}").stdout or (
             self.kubectl("explain", plural, check=False).returncode != 0

@@ -172,7 +172,7 @@ class LocalCluster:
     def _wait_installed(self, document: Manifest, namespace: str) -> None:
         name = document["metadata"]["name"]
         if document["kind"] == "CustomResourceDefinition":
-            self.wait(f"customresourcedefinition/{name}", "condition=Established")
+            self.api_server.wait_established(name)
         if document["kind"] == "Deployment":
             self.wait(f"deployment/{name}", "condition=Available", namespace=namespace)
 

@@ -93,7 +93,7 @@ def _running_site(options: Options, directory: Path) -> Iterator[_Site]:
 
 def _build_spec(site: _Site) -> dict[str, Any]:
     def to(name: str, sink: RememberingSink) -> dict[str, Any]:
-        return {"name": name, "http": {"url": sink.url, "timeoutSeconds": SINK_TIMEOUT_SECONDS}}
+        return {"name": name, "http": {"url": sink.url}, "timeoutSeconds": SINK_TIMEOUT_SECONDS}
 
     return {
         "mode": "Active",

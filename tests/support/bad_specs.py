@@ -7,7 +7,7 @@ in Python, and this table holds them together.
 from dataclasses import dataclass
 from typing import Any
 
-from support.sources import build_filter, build_spec
+from support.sources import BUCKET, build_filter, build_spec
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,18 @@ class BadSpec:
 
 
 OUT = {"name": "out", "stdout": {}}
+SECRET = {"secretKeyRef": {"name": "siem", "key": "token"}}
+HASH = {"key": SECRET}
+
+
+def _sink(kind: str, **settings: Any) -> dict[str, Any]:
+    return build_spec(sinks=[{"name": "out", kind: settings}])
+
+
+def _archive(bucket: str) -> dict[str, Any]:
+    role = "arn:aws:iam::111122223333:role/archive"
+    return {"name": "archive", "s3": {"bucket": bucket, "region": "us-east-1", "roleArn": role}}
+
 
 BAD_SPECS = (
     BadSpec("unknown mode", build_spec(mode="Running"), "spec.mode"),
@@ -95,6 +107,42 @@ BAD_SPECS = (
         "spec.filters[0].fieldSelectors[0]",
         "at least one of equals",
     ),
+    BadSpec(
+        "selector pattern is no RE2",
+        build_spec(filters=[build_filter(matches=["(?=a)b"])]),
+        "spec.filters[0].fieldSelectors[0]",
+    ),
+    BadSpec(
+        "network is a name",
+        build_spec(filters=[build_filter(cidr=["vpn.example.com"])]),
+        "spec.filters[0].fieldSelectors[0].cidr[0]",
+    ),
+    BadSpec(
+        "filter of both forms",
+        build_spec(filters=[build_filter(), build_filter("both") | {"ruleSet": "console-noise"}]),
+        "spec.filters[1]",
+        "a filter needs either ruleSet, or action and fieldSelectors",
+    ),
+    BadSpec(
+        "filter of no form",
+        build_spec(filters=[{"name": "x", "action": "Drop"}]),
+        "spec.filters[0]",
+        "a filter needs either ruleSet, or action and fieldSelectors",
+    ),
+    BadSpec("unknown rule set", build_spec(filters=[{"name": "x", "ruleSet": "all-noise"}]), "spec.filters[0].ruleSet"),
+    BadSpec(
+        "sample of how many",
+        build_spec(filters=[build_filter(action="Sample")]),
+        "spec.filters[0]",
+        "oneIn is needed with, and only allowed with, action Sample",
+    ),
+    BadSpec(
+        "one in so many dropped",
+        build_spec(filters=[build_filter() | {"oneIn": 10}]),
+        "spec.filters[0]",
+        "oneIn is needed with, and only allowed with, action Sample",
+    ),
+    BadSpec("one in one", build_spec(filters=[build_filter(action="Sample") | {"oneIn": 1}]), "spec.filters[0].oneIn"),
     BadSpec("filter action", build_spec(filters=[build_filter(action="Mask")]), "spec.filters[0].action"),
     BadSpec(
         "filter field is no path",
@@ -115,7 +163,7 @@ BAD_SPECS = (
     BadSpec("unknown format", build_spec(format="CEF"), "spec.format"),
     BadSpec("unknown mask", build_spec(mask=[{"preset": "Everything"}]), "spec.mask[0].preset"),
     BadSpec(
-        "mask of nothing", build_spec(mask=[{"hash": {}}]), "spec.mask[0]", "exactly one of preset, field, pattern"
+        "mask of nothing", build_spec(mask=[{"hash": HASH}]), "spec.mask[0]", "exactly one of preset, field, pattern"
     ),
     BadSpec(
         "mask of two things",
@@ -143,24 +191,119 @@ BAD_SPECS = (
     ),
     BadSpec(
         "preset with replacement and hash",
-        build_spec(mask=[{"preset": "UserNames", "replacement": "-", "hash": {}}]),
+        build_spec(mask=[{"preset": "UserNames", "replacement": "-", "hash": HASH}]),
         "spec.mask[0]",
         "at most one of replacement, hash",
     ),
     BadSpec(
         "mask field is no path",
-        build_spec(mask=[{"name": "x", "field": "a..b", "hash": {}}]),
+        build_spec(mask=[{"name": "x", "field": "a..b", "hash": HASH}]),
         "spec.mask[0].field",
     ),
     BadSpec(
         "mask pattern matches nothing at all",
-        build_spec(mask=[{"name": "x", "pattern": "a*", "hash": {}}]),
+        build_spec(mask=[{"name": "x", "pattern": "a*", "hash": HASH}]),
         "spec.mask[0]",
         "pattern must be an RE2 expression that does not match empty text",
     ),
     BadSpec(
         "mask pattern is no RE2",
-        build_spec(mask=[{"name": "x", "pattern": "(?=a)b", "hash": {}}]),
+        build_spec(mask=[{"name": "x", "pattern": "(?=a)b", "hash": HASH}]),
         "spec.mask[0]",
+    ),
+    BadSpec("hash without a key", build_spec(mask=[{"preset": "UserNames", "hash": {}}]), "spec.mask[0].hash.key"),
+    BadSpec(
+        "secret in the open",
+        _sink("splunkHec", url="https://splunk:8088", token="hunter2"),
+        "spec.sinks[0].splunkHec.token",
+    ),
+    BadSpec(
+        "two ways to log in",
+        _sink("http", url="https://x", auth={"bearer": SECRET, "basic": {"username": "u", "password": SECRET}}),
+        "spec.sinks[0].http.auth",
+        "exactly one of bearer, basic",
+    ),
+    BadSpec(
+        "certificate without its key",
+        _sink("http", url="https://x", tls={"certificate": SECRET}),
+        "spec.sinks[0].http.tls",
+        "certificate and privateKey need each other",
+    ),
+    BadSpec(
+        "header that the sink sets",
+        _sink("http", url="https://x", headers=[{"name": "Content-type", "value": "text/plain"}]),
+        "spec.sinks[0].http.headers[0]",
+        "the sink itself sets",
+    ),
+    BadSpec(
+        "header with two values",
+        _sink("http", url="https://x", headers=[{"name": "X-A", "value": "a", "secretValue": SECRET}]),
+        "spec.sinks[0].http.headers[0]",
+        "exactly one of value, secretValue",
+    ),
+    BadSpec(
+        "elasticsearch without credentials in auth",
+        _sink("elasticsearch", url="https://x", index="cloudtrail", auth={}),
+        "spec.sinks[0].elasticsearch.auth",
+        "exactly one of apiKey, basic",
+    ),
+    BadSpec(
+        "index in capitals",
+        _sink("elasticsearch", url="https://x", index="CloudTrail"),
+        "spec.sinks[0].elasticsearch.index",
+    ),
+    BadSpec("kafka without brokers", _sink("kafka", brokers=[], topic="t"), "spec.sinks[0].kafka.brokers"),
+    BadSpec("broker without port", _sink("kafka", brokers=["kafka"], topic="t"), "spec.sinks[0].kafka.brokers[0]"),
+    BadSpec(
+        "archive in the source's bucket", build_spec(sinks=[_archive(BUCKET)]), "spec", "must not write to a bucket"
+    ),
+    BadSpec(
+        "archive in an extra bucket",
+        build_spec(extraBuckets=["other-1"], sinks=[_archive("other-1")]),
+        "spec",
+        "must not write to a bucket",
+    ),
+    BadSpec(
+        "dead letters into the source's bucket",
+        build_spec(deadLetterSink=_archive(BUCKET)),
+        "spec",
+        "must not write to a bucket",
+    ),
+    BadSpec("port that is none", _sink("http", url="https://x:99999/"), "spec.sinks[0].http.url"),
+    BadSpec("password in a url", _sink("http", url="https://me:secret@x/"), "spec.sinks[0].http.url"),
+    BadSpec(
+        "index with an unknown placeholder",
+        _sink("elasticsearch", url="https://x", index="cloudtrail-{day}"),
+        "spec.sinks[0].elasticsearch.index",
+    ),
+    BadSpec(
+        "metadata for a store that keeps the name for itself",
+        build_spec(raw={"metadata": True}, sinks=[{"name": "es", "elasticsearch": {"url": "https://x", "index": "x"}}]),
+        "spec",
+        "takes no field _source",
+    ),
+    BadSpec("relative file", _sink("file", path="events.ndjson"), "spec.sinks[0].file.path"),
+    BadSpec("file outside of a volume", _sink("file", path="/etc/x/events"), "spec", "writes below /data"),
+    BadSpec(
+        "route to nowhere",
+        build_spec(sinks=[OUT | {"fieldSelectors": [{"field": "eventName"}]}]),
+        "spec.sinks[0].fieldSelectors[0]",
+        "at least one of equals",
+    ),
+    BadSpec(
+        "dead letters with a format",
+        build_spec(deadLetterSink={"name": "rejects", "stdout": {}, "format": "ECS"}),
+        "spec.deadLetterSink.format",
+    ),
+    BadSpec(
+        "no attempt at all", build_spec(sinks=[OUT | {"retry": {"maxAttempts": 0}}]), "spec.sinks[0].retry.maxAttempts"
+    ),
+    BadSpec(
+        "metric of nothing", build_spec(metrics=[{"name": "x"}]), "spec.metrics[0]", "exactly one of fieldSelectors"
+    ),
+    BadSpec(
+        "metric with an unbounded label",
+        build_spec(metrics=[{"name": "x", "preset": "cis-aws-foundations", "labels": ["EventID"]}]),
+        "spec.metrics[0].labels[0]",
     ),
 )

@@ -39,7 +39,7 @@ class OperatorProcess:
         documents = [namespace, *(item for item in self._rendered if item["kind"] != "Deployment")]
         text = yaml.safe_dump_all(documents)
         self._server.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
-        self._server.kubectl("wait", "--for=condition=Established", "crd/cloudtrailsources.cloudtrail-operator.io")
+        self._server.wait_established("cloudtrailsources.cloudtrail-operator.io")
 
     def start(self) -> None:
         """Start it and wait until it is ready."""

@@ -6,13 +6,14 @@ Manifest = dict[str, Any]
 
 QUEUE_ARN = "arn:aws:sqs:us-east-1:111122223333:cloudtrail-notifications"
 ROLE_ARN = "arn:aws:iam::111122223333:role/cloudtrail-collector"
+BUCKET = "acme-org-cloudtrail"
 
 
 def build_spec(**changes: Any) -> Manifest:
     """Build a valid spec in API form (camelCase). A change to None removes the field."""
     spec: Manifest = {
         "mode": "Test",
-        "bucket": "acme-org-cloudtrail",
+        "bucket": BUCKET,
         "queueArn": QUEUE_ARN,
         "region": "us-east-1",
         "roleArn": ROLE_ARN,

@@ -8,7 +8,7 @@ environment's `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, and AWS's public
 import os
 import re
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import boto3
 import botocore.session
@@ -16,13 +16,33 @@ from botocore.config import Config
 
 from cloudtrail_collector import __version__
 from cloudtrail_collector.adapters.credentials import find_credentials
-from cloudtrail_spec.pipeline import PipelineSpec
+from cloudtrail_spec.pipeline import AssumedRole, Endpoints, PipelineSpec
 
 Service = Literal["sqs", "s3", "sts"]
 
 # The receive waits 5 s; an answer that takes four times as long does not come.
 READ_TIMEOUT_SECONDS = 25
 CONNECT_TIMEOUT_SECONDS = 5
+
+
+class AwsSettings(Protocol):
+    """Where AWS is, and as whom it is asked: the part of a PipelineSpec that clients need, or what a command was told."""
+
+    @property
+    def region(self) -> str:
+        """The region of the queue."""
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """Base URL for all services."""
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Base URLs of single services."""
+
+    @property
+    def assume_role(self) -> AssumedRole | None:
+        """A role to assume with the credentials that are found."""
 
 
 def prepare_environment(environment: MutableMapping[str, str], spec: PipelineSpec, source: str) -> None:
@@ -42,7 +62,7 @@ def prepare_environment(environment: MutableMapping[str, str], spec: PipelineSpe
         environment.setdefault("AWS_ROLE_SESSION_NAME", session_name)
 
 
-def choose_endpoint(spec: PipelineSpec, service: Service) -> str | None:
+def choose_endpoint(spec: AwsSettings, service: Service) -> str | None:
     """Return the base URL that the configuration names for a service; None leaves it to environment and partition."""
     return (spec.endpoints and getattr(spec.endpoints, service)) or spec.endpoint_url
 
@@ -50,21 +70,21 @@ def choose_endpoint(spec: PipelineSpec, service: Service) -> str | None:
 class AwsClients:
     """One session, a client for each service; clients may be used by many threads."""
 
-    def __init__(self, spec: PipelineSpec, connections: int) -> None:
+    def __init__(self, spec: AwsSettings, connections: int, *, s3_attempts: int = 1) -> None:
         core = botocore.session.Session()
         core.set_config_variable("region", spec.region)
         core.set_default_client_config(_build_config(connections))
-        self.credentials = find_credentials(core, spec, os.environ)
+        self.credentials = find_credentials(core, spec.assume_role, os.environ)
         # The role that requests are made with, where the pod can know it: by Pod Identity or keys it cannot.
         self.role_arn = spec.assume_role.role_arn if spec.assume_role else os.environ.get("AWS_ROLE_ARN")
         self.ca_bundle: str | None = core.get_config_variable("ca_bundle")
         session = boto3.Session(botocore_session=core)
         # Path style everywhere: one form of URL for both S3 clients, and TLS names fit buckets with dots.
-        # It is asked once: the fast read before it was the first try.
+        # A collector asks it once: the fast read before it was the first try.
         s3 = Config(
             s3={"addressing_style": "path"},
             response_checksum_validation="when_required",
-            retries={"mode": "standard", "total_max_attempts": 1},
+            retries={"mode": "standard", "total_max_attempts": s3_attempts},
         )
         self.sqs = session.client("sqs", endpoint_url=choose_endpoint(spec, "sqs"))
         self.s3 = session.client("s3", endpoint_url=choose_endpoint(spec, "s3"), config=s3)

@@ -11,6 +11,7 @@ is valid. Nothing is kept beyond what botocore keeps.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from cloudtrail_collector.adapters.aws_errors import translate_credentials_error
 from cloudtrail_collector.adapters.key_files import KeyFiles
-from cloudtrail_spec.pipeline import AssumedRole, PipelineSpec
+from cloudtrail_spec.pipeline import AssumedRole
 
 DIRECTORY_VARIABLE = "CLOUDTRAIL_CREDENTIALS_DIRECTORY"
 
@@ -49,11 +50,19 @@ class Origin:
 
 
 def find_credentials(
-    core: botocore.session.Session, spec: PipelineSpec, environment: Mapping[str, str]
+    core: botocore.session.Session,
+    role: AssumedRole | None,
+    environment: Mapping[str, str],
+    *,
+    sts_endpoint: str | None = None,
 ) -> "LateCredentials":
-    """Build the credentials of a pipeline and make them those of the session's clients. Asks nobody yet."""
+    """Build the credentials, a role's if one is to be assumed, for all clients of the session. Asks nobody yet.
+
+    The role is asked of `sts_endpoint`; None leaves that to the environment.
+    """
     base = _build_base(core, environment)
-    found = base if spec.assume_role is None else _build_assumed(core, base, spec.assume_role, environment)
+    create = partial(core.create_client, endpoint_url=sts_endpoint)
+    found = base if role is None else _build_assumed(create, base, role, environment)
     core.register_component("credential_provider", _OnlyProvider(found))
     return found
 
@@ -76,7 +85,7 @@ def _describe_origin(environment: Mapping[str, str]) -> Origin:
 
 
 def _build_assumed(
-    core: botocore.session.Session, base: "LateCredentials", role: AssumedRole, environment: Mapping[str, str]
+    create_client: Callable[..., Any], base: "LateCredentials", role: AssumedRole, environment: Mapping[str, str]
 ) -> "LateCredentials":
     arguments = {
         "RoleSessionName": environment.get("AWS_ROLE_SESSION_NAME"),
@@ -85,7 +94,7 @@ def _build_assumed(
     given = {name: value for name, value in arguments.items() if value is not None}
     # It reads nothing of the base but its frozen credentials.
     source: Any = base
-    fetcher = AssumeRoleCredentialFetcher(core.create_client, source, role.role_arn, extra_args=given)
+    fetcher = AssumeRoleCredentialFetcher(create_client, source, role.role_arn, extra_args=given)
     renewed = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     return LateCredentials(lambda: renewed, Origin("sts:AssumeRole", role.role_arn))
 

@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection of which every exchange has a deadline for all of it: name, connect, TLS, request and answer.
 
-http.client's own timeout is for each read: a server that sends a byte now and then would hold its caller for ever.
+http.client reads the answers. Its own timeout is for each read: a server that sends a byte now and then would hold its
+caller for ever. Requests are written here, at a third of the CPU.
 """
 
 import base64
@@ -13,9 +14,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPResponse
 from typing import cast
-from urllib.parse import SplitResult, unquote
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 CONNECT_SECONDS = 5.0
 READ_BYTES = 64 * 1024
@@ -49,15 +51,24 @@ class Route:
         name = f"[{self.url.hostname}]" if ":" in (self.url.hostname or "") else self.url.hostname or ""
         return name if find_port(self.url) == PORTS[self.url.scheme] else f"{name}:{find_port(self.url)}"
 
+    @property
+    def target(self) -> str:
+        """What a request line asks for where nothing else is wanted: path and query of the URL."""
+        return self.url._replace(scheme="", netloc="", fragment="").geturl() or "/"
+
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What is sent, when all must be over (monotonic), and how much of the answer's body is wanted (None: all)."""
+    """What is sent, when all must be over (monotonic), and how much of the answer's body is wanted (None: all).
+
+    `target` is path and query (None: the route's).
+    """
 
     body: bytes | memoryview
     headers: Mapping[str, str]
     deadline: float
     max_answer_bytes: int | None = None
+    target: str | None = None
 
 
 class Connection:
@@ -65,7 +76,7 @@ class Connection:
 
     def __init__(self, route: Route, deadline: float) -> None:
         near = route.proxy or route.url
-        self._target = route.url._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        self._target, self._target_prefix = route.target, ""
         self._proxy_headers: dict[str, str] = {}
         self._socket = _TimedSocket(_connect(near.hostname or "", find_port(near), deadline), deadline)
         try:
@@ -76,14 +87,12 @@ class Connection:
         except BaseException:
             self._socket.end()
             raise
-        self._http = HTTPConnection(near.hostname or "")
-        self._http.sock = cast("socket.socket", self._socket)
-        self._http.auto_open = 0
+        self._is_open = True
 
     @property
     def is_usable(self) -> bool:
         """Tell whether another request may be sent: the server has neither closed it nor sent what nobody asked for."""
-        return self._http.sock is not None and not self._socket.has_input()
+        return self._is_open and not self._socket.has_input()
 
     def close(self) -> None:
         """Close it."""
@@ -97,16 +106,27 @@ class Connection:
         self._socket.deadline = post.deadline
         try:
             # A server that refuses a body may say why before it has read all of it, and close.
-            with suppress(BrokenPipeError):
-                self._http.request("POST", self._target, post.body, {**post.headers, **self._proxy_headers})
-            with self._http.getresponse() as response:
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+                self._socket.send(self._build_head(post), post.body)
+            with HTTPResponse(cast("socket.socket", self._socket), method="POST") as response:
+                response.begin()
                 # Unlike read(n), read() complains when the answer breaks off.
                 body = response.read() if post.max_answer_bytes is None else response.read(post.max_answer_bytes)
-                if not response.isclosed():
-                    self._http.close()
+                self._is_open = response.isclosed() and not response.will_close
                 return Answer(response.status, response.headers, body)
         except TimeoutError as error:
             raise TooLateError("the deadline has passed") from error
+
+    def _build_head(self, post: Post) -> bytes:
+        """Raises ValueError where a header would be more than one line, or is not in Latin-1."""
+        lines = [f"POST {self._target_prefix}{post.target or self._target} HTTP/1.1", "Accept-Encoding: identity"]
+        lines += [f"{name}: {value}" for name, value in post.headers.items()]
+        lines += [f"{name}: {value}" for name, value in self._proxy_headers.items()]
+        lines += [f"Content-Length: {len(post.body)}", "", ""]
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            raise ValueError("a header has a line break")
+        return head.encode("latin-1")
 
     def _go_through(self, proxy: SplitResult, route: Route) -> None:
         """Ask the proxy for a tunnel where TLS is spoken; else it wants whole URLs."""
@@ -114,7 +134,7 @@ class Connection:
         basic = base64.b64encode(credentials.encode()).decode()
         headers = {"Proxy-Authorization": f"Basic {basic}"} if proxy.username else {}
         if route.tls is None:
-            self._target, self._proxy_headers = route.url._replace(fragment="").geturl(), headers
+            self._target_prefix, self._proxy_headers = f"{route.url.scheme}://{route.host}", headers
             return
         name = f"{route.url.hostname}:{find_port(route.url)}"
         lines = [f"CONNECT {name} HTTP/1.1", f"Host: {name}", *(f"{key}: {value}" for key, value in headers.items())]
@@ -140,6 +160,17 @@ class _TimedSocket:
         self._limit()
         self._sock.sendall(data)
 
+    def send(self, head: bytes, body: bytes | memoryview) -> None:
+        """Send both, in one piece where the system takes that."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            self.sendall(head)
+            self.sendall(body)
+            return
+        self._limit()
+        sent = self._sock.sendmsg([head, body]) - len(head)
+        if sent < len(body):
+            self.sendall(memoryview(body)[sent:] if sent >= 0 else head[sent:] + body)
+
     def receive_into(self, buffer: memoryview) -> int:
         self._limit()
         return self._sock.recv_into(buffer)
@@ -151,9 +182,6 @@ class _TimedSocket:
         poll = select.poll()
         poll.register(self._sock.fileno(), select.POLLIN)
         return bool(poll.poll(0))
-
-    def close(self) -> None:
-        """http.client closes a connection before it reads the last answer: the pool ends it."""
 
     def end(self) -> None:
         self._sock.close()
@@ -183,10 +211,20 @@ def find_port(url: SplitResult) -> int:
     return url.port or PORTS[url.scheme]
 
 
+def find_proxy(url: SplitResult) -> SplitResult | None:
+    """Find the proxy on the way to a URL, in the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY; None: there is none."""
+    proxy = None if proxy_bypass(url.netloc.rpartition("@")[2]) else getproxies().get(url.scheme)
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+
+
 def _connect(host: str, port: int, deadline: float) -> socket.socket:
     """Try every address of a host, each for some seconds."""
     failure: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host} is no name of a host") from error
+    for family, kind, protocol, _, address in addresses:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TooLateError("the deadline has passed")

@@ -16,6 +16,7 @@ class HttpPool:
         self._route = route
         # Threads may append to a list and pop from it without a lock.
         self._idle: list[Connection] = []
+        self._is_closed = False
 
     def post(self, post: Post) -> Answer:
         """POST and return the answer. Raises one of FAILURES.
@@ -33,19 +34,23 @@ class HttpPool:
         return self._exchange(Connection(self._route, post.deadline), post)
 
     def close(self) -> None:
-        """Close what is idle."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close what is idle now, and the others when their exchanges are over."""
+        self._is_closed = True
+        while (connection := self._pop_idle()) is not None:
+            connection.close()
 
     def _take_idle(self) -> Connection | None:
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return None
+        while (connection := self._pop_idle()) is not None:
             if connection.is_usable:
-                return connection
+                break
             connection.close()
+        return connection
+
+    def _pop_idle(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _exchange(self, connection: Connection, post: Post) -> Answer:
         try:
@@ -54,4 +59,6 @@ class HttpPool:
             connection.close()
             raise
         self._idle.append(connection)
+        if self._is_closed:
+            self.close()
         return answer

@@ -4,17 +4,16 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloudtrail_collector.adapters.aws import choose_endpoint
+from cloudtrail_collector.adapters.aws import AwsSettings, choose_endpoint
 from cloudtrail_collector.adapters.aws_errors import translate
 from cloudtrail_collector.adapters.sqs_caller import SqsCaller
 from cloudtrail_collector.errors import AwsError, ReceiptLostError
 from cloudtrail_collector.ports import Message, VisibilityChange
 from cloudtrail_spec.arn import Arn, build_queue_url
-from cloudtrail_spec.pipeline import PipelineSpec
 from cloudtrail_spec.report import QueueFigures
 
 _ERRORS = (BotoCoreError, ClientError)
@@ -22,10 +21,22 @@ _ERRORS = (BotoCoreError, ClientError)
 REFUSAL_SECONDS = 600.0
 
 
-class SqsQueue:
-    """The queue of a pipeline."""
+class QueueSettings(AwsSettings, Protocol):
+    """Which queue: the part of a PipelineSpec that it needs, or what a command was told."""
 
-    def __init__(self, caller: SqsCaller, spec: PipelineSpec) -> None:
+    @property
+    def queue_arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def visibility_timeout_seconds(self) -> int | None:
+        """How long received messages stay invisible; None: as the queue says."""
+
+
+class SqsQueue:
+    """The queue of a source."""
+
+    def __init__(self, caller: SqsCaller, spec: QueueSettings) -> None:
         self._caller = caller
         self._spec = spec
         self._arn = spec.queue_arn
@@ -102,7 +113,7 @@ class SqsQueue:
         return translate(error, action=action, resource=self._arn)
 
 
-def build_url(spec: PipelineSpec, queue_arn: str | None = None) -> str:
+def build_url(spec: QueueSettings, queue_arn: str | None = None) -> str:
     """Build the URL of the source's queue, or another, from its ARN.
 
     Owner and name are what counts in it; the host is AWS's or our own.

@@ -16,11 +16,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from botocore import exceptions
 from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
 
 from cloudtrail_collector import __version__
 from cloudtrail_collector.adapters.aws import AwsClients
-from cloudtrail_collector.adapters.http_connection import Answer, Post, Route, TooLateError
+from cloudtrail_collector.adapters.http_connection import Answer, Post, Route, TooLateError, find_proxy
 from cloudtrail_collector.adapters.http_pool import FAILURES, HttpPool
 from cloudtrail_collector.core.sigv4 import Keys, Scope, sign_post
 
@@ -110,9 +109,8 @@ class SqsCaller:
 
 
 def _build_route(url: SplitResult, ca_bundle: str | None) -> Route:
-    proxy = get_environ_proxies(url.geturl()).get(url.scheme)
     tls = ssl.create_default_context(cafile=ca_bundle or str(get_cert_path(True))) if url.scheme == "https" else None
-    return Route(url, tls, None if proxy is None else urlsplit(proxy if "://" in proxy else f"http://{proxy}"))
+    return Route(url, tls, find_proxy(url))
 
 
 def _read_answer(answer: Answer, operation: str) -> Any:

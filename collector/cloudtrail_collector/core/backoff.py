@@ -4,6 +4,7 @@ RETURN_BASE_SECONDS = 30
 RETURN_CAP_SECONDS = 900
 RETRY_BASE_SECONDS = 1.0
 RETRY_CAP_SECONDS = 30.0
+RESEND_BASE_SECONDS = 0.5
 
 
 def build_return_delay(receive_count: int, jitter: float) -> int:
@@ -23,3 +24,12 @@ def build_retry_delay(failures: int, jitter: float) -> float:
     """
     full = min(RETRY_BASE_SECONDS * (1 << min(max(failures, 1) - 1, 10)), RETRY_CAP_SECONDS)
     return full * (1.01 + 0.09 * jitter)
+
+
+def build_resend_delay(attempts: int, jitter: float, *, wanted: float | None, cap: float) -> float:
+    """Return the pause after the nth attempt to deliver a batch: 0.5 s, 1 s, 2 s ..., the last half jittered.
+
+    `wanted` is the pause that the sink asks for; no pause is longer than `cap`.
+    """
+    full = RESEND_BASE_SECONDS * (1 << min(max(attempts, 1) - 1, 10)) * (0.5 + jitter / 2)
+    return min(max(full, wanted or 0.0), cap)

@@ -1,7 +1,8 @@
-"""Turns a log file or event record that cannot be read into the line that the dead-letter sink gets.
+"""Turns what cannot be delivered (a log file, an event record) into the line that the dead-letter sink gets.
 
 One JSON object: `deadLetter` says what it is about and what is wrong; `record` (or `recordBase64`, when it is not
-UTF-8) is the record as it was found. A file has no `record`: it is still in its bucket.
+UTF-8) is the record as it was found, or the event as the sink that rejected it would have got it. A file has no `record`:
+it is still in its bucket.
 """
 
 import base64
@@ -21,6 +22,8 @@ class DeadLetterReason(StrEnum):
     TOO_LARGE = RejectReason.TOO_LARGE.value
     MISSING = "missing"
     UNDECODABLE = "undecodable"
+    UNFORMATTABLE = "unformattable"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +35,40 @@ class Origin:
     message_id: str
 
 
-def build_dead_letter(
-    origin: Origin, reason: DeadLetterReason, error: str, *, index: int | None = None, record: bytes | None = None
-) -> bytes:
-    """Build the line, ended. `index` is the record's place in the file, from 0."""
+@dataclass(frozen=True, slots=True)
+class LostRecord:
+    """An event record that a sink does not get: its place in the file, why, and its bytes, None where they may not leave.
+
+    `sink` is the one that rejected it, if any did.
+    """
+
+    index: int
+    reason: DeadLetterReason
+    error: str
+    record: bytes | None
+    sink: str | None = None
+
+
+def build_record_letter(origin: Origin, lost: LostRecord) -> bytes:
+    """Build the line about a record, ended."""
+    about: dict[str, Any] = {"index": lost.index} | ({"sink": lost.sink} if lost.sink else {})
+    return _build(origin, lost.reason, lost.error, about, lost.record)
+
+
+def build_file_letter(origin: Origin, reason: DeadLetterReason, error: str) -> bytes:
+    """Build the line about a log file, ended."""
+    return _build(origin, reason, error, {}, None)
+
+
+def _build(origin: Origin, reason: DeadLetterReason, error: str, more: dict[str, Any], record: bytes | None) -> bytes:
     about: dict[str, Any] = {
         "reason": reason.value,
         "error": error,
         "bucket": origin.bucket,
         "key": origin.key,
         "messageId": origin.message_id,
+        **more,
     }
-    if index is not None:
-        about["index"] = index
     entry: dict[str, Any] = {"deadLetter": about}
     if record is not None:
         try:

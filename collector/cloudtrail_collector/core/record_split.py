@@ -78,6 +78,11 @@ def _escapes_letters(text: Str) -> bool:
     return text.find(rb"\u00") >= 0 and any(text.find(escape) >= 0 for escape in _ESCAPED_LETTERS)
 
 
+def restore_cut(cut: Str) -> bytes:
+    """Give a cut record back what the cut took."""
+    return b"".join((_LINE_HEAD, cut, b"}"))
+
+
 def join_cuts(cuts: Sequence[Str]) -> bytes:
     """Put cut records together as NDJSON, every line ended; each gets back what the cut took."""
     if not cuts:

@@ -1,23 +1,26 @@
 """One message: parse, then for each object fetch, decode, select, deliver. What to do with the message is the outcome."""
 
+import queue
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin, build_dead_letter
-from cloudtrail_collector.core.log_file import read_log_file
-from cloudtrail_collector.core.masking import compile_masks
+from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin
+from cloudtrail_collector.core.log_file import LogFile, read_log_file
 from cloudtrail_collector.core.notification import ObjectRef, UnknownNotificationError, parse_notification
 from cloudtrail_collector.core.object_key import KeySelection, SkipReason
 from cloudtrail_collector.core.rejection import LogFileRejectedError, RejectReason
 from cloudtrail_collector.core.selection import RecordSelector, Selection
 from cloudtrail_collector.errors import AwsError
-from cloudtrail_collector.pipeline.budget import MemoryBudget, estimate_need
-from cloudtrail_collector.pipeline.dedupe import DeliveredIds
-from cloudtrail_collector.pipeline.deliver import Delivery
+from cloudtrail_collector.pipeline.budget import MemoryBudget, Share, estimate_need
+from cloudtrail_collector.pipeline.file_delivery import FileDelivery, OnDone, Packed
 from cloudtrail_collector.ports import Message, ObjectStore, RemoteObject
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.pipeline import MissingObjectPolicy, PipelineSpec
+
+# How soon what follows a step of a large file, as dead letters do, is sent.
+FLUSH_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,114 +33,179 @@ class Outcome:
 class MessageCollector:
     """Collects what messages announce; used by all workers at once."""
 
-    def __init__(self, spec: PipelineSpec, store: ObjectStore, delivery: Delivery, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        store: ObjectStore,
+        selector: RecordSelector,
+        files: FileDelivery,
+        budget: MemoryBudget,
+        telemetry: Telemetry,
+    ) -> None:
         self._buckets = spec.buckets
         self._policy = spec.objects_policy
         self._keys = KeySelection(spec.prefix, spec.objects_policy)
         self._store = store
-        self._delivery = delivery
-        self._delivered = None if spec.dedupe is None else DeliveredIds(spec.dedupe.window_size)
-        self._selector = RecordSelector(
-            spec.filters, compile_masks(spec.mask, None), None if self._delivered is None else self._delivered.is_known
-        )
-        self._budget = MemoryBudget()
+        self._selector = selector
+        self._files = files
+        self._budget = budget
         # Threads that compute at the same time only take the interpreter from each other, and spoil each other's caches.
         self._computing = threading.Lock()
         self._telemetry = telemetry
 
-    def collect(self, message: Message) -> Outcome:
-        """Deliver everything that a message announces. A failing object does not keep the others from delivery."""
+    def collect(self, message: Message, on_done: Callable[[Outcome], None]) -> None:
+        """Deliver everything that a message announces. A failing object does not keep the others from delivery.
+
+        `on_done` is called once, as a rule by a thread that sends to a sink, after this has returned.
+        """
         try:
             notification = parse_notification(message.body)
         except UnknownNotificationError as error:
             self._telemetry.unparseable(message.id, error)
-            return Outcome("unparseable")
+            on_done(Outcome("unparseable"))
+            return
         if notification.consumed is not None:
             self._telemetry.consumed(message.id, notification.consumed.value)
-        failures = [self._collect_object(message, reference) for reference in notification.objects]
-        return Outcome(next((failure for failure in failures if failure), None))
+        tally = _Tally(len(notification.objects), on_done)
+        for reference in notification.objects:
+            self._collect_object(message, reference, tally.build_slot())
 
-    def _collect_object(self, message: Message, reference: ObjectRef) -> str | None:
-        """Deliver one object; returns why it is not done."""
+    def flush(self) -> None:
+        """Send what waits at sinks for more: no more comes until some of it is done."""
+        self._files.flush()
+
+    def _collect_object(self, message: Message, reference: ObjectRef, on_done: OnDone) -> None:
         origin = Origin(reference.bucket, reference.key, message.id)
         if origin.bucket not in self._buckets:
             self._telemetry.file_skipped(origin, SkipReason.OTHER_BUCKET)
             self._telemetry.other_bucket(origin.bucket)
-            return SkipReason.OTHER_BUCKET.value
+            on_done(SkipReason.OTHER_BUCKET.value)
+            return
         reason = self._keys.find_skip_reason(origin.key)
         if reason is not None:
             self._telemetry.file_skipped(origin, reason)
-            return None
+            on_done(None)
+            return
         try:
             remote = self._store.open(origin.bucket, origin.key)
-            with self._budget.hold(estimate_need(remote.size)):
-                return self._collect_remote(origin, remote)
+            limit = self._policy.max_uncompressed_bytes
+            if remote.size > limit:
+                text = f"the object has {remote.size} bytes, more than {limit}"
+                too_large = LogFileRejectedError(RejectReason.TOO_LARGE, text)
+                self._files.refuse_file(origin, DeadLetterReason.TOO_LARGE, too_large, on_done)
+                return
+            share = self._budget.take(estimate_need(remote.size))
+            self._collect_remote(origin, remote, share, on_done)
         except AwsError as failure:
-            return self._judge_unread(origin, failure)
+            self._judge_unread(origin, failure, on_done)
 
-    def _judge_unread(self, origin: Origin, failure: AwsError) -> str | None:
+    def _judge_unread(self, origin: Origin, failure: AwsError, on_done: OnDone) -> None:
         if failure.reason is Reason.OBJECT_NOT_FOUND:
             if self._policy.missing is MissingObjectPolicy.DROP:
                 self._telemetry.file_skipped(origin, SkipReason.MISSING_DROPPED)
-                return None
+                on_done(None)
+                return
             if self._policy.missing is MissingObjectPolicy.DEAD_LETTER:
                 self._telemetry.fetch_failed(origin, failure)
-                return self._refuse_file(origin, DeadLetterReason.MISSING, failure)
+                self._files.refuse_file(origin, DeadLetterReason.MISSING, failure, on_done)
+                return
         self._telemetry.fetch_failed(origin, failure)
         self._telemetry.file_failed(origin.key, "aws", failure)
-        return "aws"
+        on_done("aws")
 
-    def _collect_remote(self, origin: Origin, remote: RemoteObject) -> str | None:
-        limit = self._policy.max_uncompressed_bytes
+    def _collect_remote(self, origin: Origin, remote: RemoteObject, share: Share, on_done: OnDone) -> None:
+        """Deliver an object that has come; its share of the memory is kept until the sinks have it."""
+
+        def end(failed: str | None) -> None:
+            share.release()
+            on_done(failed)
+
         try:
-            if remote.size > limit:
-                message = f"the object has {remote.size} bytes, more than {limit}"
-                raise LogFileRejectedError(RejectReason.TOO_LARGE, message)
-            body = remote.read()
-            self._telemetry.file_fetched(remote.size)
-            with self._computing:
-                file = read_log_file(body, limit)
-                selections = self._selector.select(file)
-                selection = next(selections, None)
-            while selection is not None:
-                failed = self._deliver(origin, selection)
-                if failed is not None:
-                    return failed
-                with self._computing:
-                    selection = next(selections, None)
+            file = self._read(remote)
+
+            def end_read(failed: str | None) -> None:
+                if failed is None:
+                    self._telemetry.file_read(file.uncompressed_bytes, remote.written_at)
+                end(failed)
+
+            if file.text is None:
+                end_read(self._deliver_in_steps(origin, file))
+            elif (packed := self._prepare(origin, self._selector.select(file), end_read)) is not None:
+                share.shrink(packed.size)
+                packed.ship()
+            else:
+                end_read(None)
         except LogFileRejectedError as error:
-            return self._refuse_file(origin, DeadLetterReason(error.reason.value), error)
-        self._telemetry.file_read(file.uncompressed_bytes, remote.written_at)
-        return None
+            share.release()
+            self._files.refuse_file(origin, DeadLetterReason(error.reason.value), error, on_done)
+        except Exception:
+            share.release()
+            raise
 
-    def _refuse_file(self, origin: Origin, reason: DeadLetterReason, error: Exception) -> str | None:
-        """Tell the dead-letter sink about a file, or leave its message to the queue's redrive policy."""
-        if not self._delivery.has_dead_letter_sink:
-            self._telemetry.file_failed(origin.key, reason.value, error)
-            return "rejected"
-        failure = self._delivery.deliver_dead_letters(build_dead_letter(origin, reason, str(error)), 1)
-        if failure is not None:
-            self._telemetry.file_failed(origin.key, "sink", failure)
-            return "sink"
-        self._telemetry.file_dead_lettered(origin.key, reason, error)
-        return None
+    def _read(self, remote: RemoteObject) -> LogFile:
+        body = remote.read()
+        self._telemetry.file_fetched(remote.size)
+        with self._computing:
+            return read_log_file(body, self._policy.max_uncompressed_bytes)
 
-    def _deliver(self, origin: Origin, selection: Selection) -> str | None:
+    def _prepare(self, origin: Origin, selections: Iterator[Selection], on_done: OnDone) -> Packed | None:
+        """Compute the next selection; None after the last."""
+        with self._computing:
+            selection = next(selections, None)
+            if selection is None:
+                return None
+            packed = self._files.pack(origin, selection, on_done)
         self._telemetry.selected(selection)
-        failure = self._delivery.deliver(selection.payload, selection.kept)
-        if failure is None and selection.broken:
-            lines = [
-                build_dead_letter(origin, DeadLetterReason.UNDECODABLE, one.error, index=one.index, record=one.record)
-                for one in selection.broken
-            ]
-            failure = self._delivery.deliver_dead_letters(b"".join(lines), len(lines))
-        if failure is not None:
-            self._telemetry.records_not_delivered(selection.kept + len(selection.broken))
-            self._telemetry.file_failed(origin.key, "sink", failure)
-            return "sink"
-        if self._delivered is not None:
-            self._delivered.note(selection.event_ids)
-        self._telemetry.delivered(selection)
-        for one in selection.broken:
-            self._telemetry.record_dead_lettered(origin.key, one.index, one.error)
-        return None
+        return packed
+
+    def _deliver_in_steps(self, origin: Origin, file: LogFile) -> str | None:
+        """Deliver a large file: a step is read when the one before it has been delivered. Returns what failed."""
+        selections = self._selector.select(file)
+        while True:
+            answer: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+            packed = self._prepare(origin, selections, answer.put)
+            if packed is None:
+                return None
+            packed.ship()
+            failed = self._wait_for(answer)
+            if failed is not None:
+                return failed
+
+    def _wait_for(self, answer: "queue.SimpleQueue[str | None]") -> str | None:
+        """Wait until a step is delivered. Neither it nor the dead letters behind it wait for more: the next step does."""
+        while True:
+            self._files.flush()
+            try:
+                return answer.get(timeout=FLUSH_SECONDS)
+            except queue.Empty:
+                continue
+
+
+class _Tally:
+    """Counts the objects of a message; when each has ended, the message has."""
+
+    def __init__(self, objects: int, on_done: Callable[[Outcome], None]) -> None:
+        self._left = objects
+        self._failed: str | None = None
+        self._on_done = on_done
+        self._lock = threading.Lock()
+        if not objects:
+            on_done(Outcome())
+
+    def build_slot(self) -> OnDone:
+        """Build what one object reports its end to; only its first report counts."""
+        reported = threading.Lock()
+
+        def report(failed: str | None) -> None:
+            if reported.acquire(blocking=False):
+                self._add(failed)
+
+        return report
+
+    def _add(self, failed: str | None) -> None:
+        with self._lock:
+            self._failed = self._failed or failed
+            self._left -= 1
+            is_done = self._left == 0
+        if is_done:
+            self._on_done(Outcome(self._failed))

@@ -1,49 +1,73 @@
-"""Hands event records to every sink, and what cannot be read to the dead-letter sink."""
+"""Hands parcels to the feeds of their sinks, and what cannot be delivered to the dead-letter sink."""
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 
-from cloudtrail_collector.core.batching import build_batches
-from cloudtrail_collector.errors import SinkError
-from cloudtrail_collector.ports import Sink
-from cloudtrail_collector.telemetry import Telemetry
+from cloudtrail_collector.core.batching import Batch
+from cloudtrail_collector.core.envelope import Envelope
+from cloudtrail_collector.core.parcels import Parcel
+from cloudtrail_collector.pipeline.feed import SinkFeed
+from cloudtrail_collector.pipeline.shipment import Shipment
 
 
 class Delivery:
     """The sinks of a source. Used by all workers at once."""
 
-    def __init__(self, sinks: Sequence[Sink], dead_letter_sink: Sink | None, telemetry: Telemetry) -> None:
-        self._sinks = sinks
-        self._dead_letter_sink = dead_letter_sink
-        self._telemetry = telemetry
+    def __init__(self, feeds: Sequence[SinkFeed], dead_letters: SinkFeed | None) -> None:
+        self._feeds: Mapping[str, SinkFeed] = {feed.sink.name: feed for feed in feeds}
+        self._dead_letters = dead_letters
+        self._all = [*feeds, dead_letters] if dead_letters else list(feeds)
 
     @property
     def has_dead_letter_sink(self) -> bool:
-        """Tell whether there is a sink for what cannot be read."""
-        return self._dead_letter_sink is not None
+        """Tell whether there is a sink for what cannot be delivered."""
+        return self._dead_letters is not None
 
-    def deliver(self, payload: bytes, count: int) -> SinkError | None:
-        """Deliver `count` lines to all sinks; returns the first failure, None when every sink accepted every line.
+    def start(self) -> None:
+        """Start to feed all sinks."""
+        for feed in self._all:
+            feed.start()
 
-        A sink that fails does not keep the others waiting: they get the lines now, and again with the next try.
+    def is_alive(self) -> bool:
+        """Tell whether every sink is fed."""
+        return all(feed.is_alive() for feed in self._all)
+
+    def flush(self) -> None:
+        """Send what waits for more."""
+        for feed in self._all:
+            feed.flush()
+
+    def hurry(self) -> None:
+        """From now on nothing waits: the process ends."""
+        for feed in self._all:
+            feed.hurry()
+
+    def close(self, timeout: float) -> None:
+        """Close all sinks at once; what hangs longer than this ends with the process."""
+        threads = [threading.Thread(target=feed.close, daemon=True) for feed in self._all]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + timeout
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def ship(self, parcels: Sequence[Parcel], on_done: Callable[[Shipment], None]) -> None:
+        """Send parcels; `on_done` is called when each was accepted or has failed, perhaps before this returns.
+
+        A sink that fails does not keep the others waiting: they get theirs now, and again with the next try.
         """
-        return self._deliver_to_all(self._sinks, payload, count, counts=True)
+        if not parcels:
+            on_done(Shipment(0, on_done))
+            return
+        shipment = Shipment(len(parcels), on_done)
+        for parcel in parcels:
+            self._feeds[parcel.sink].submit(parcel, shipment)
 
-    def deliver_dead_letters(self, payload: bytes, count: int) -> SinkError | None:
-        """Deliver lines about what cannot be read, to the sinks for events where there is no dead-letter sink."""
-        sinks = self._sinks if self._dead_letter_sink is None else [self._dead_letter_sink]
-        return self._deliver_to_all(sinks, payload, count, counts=False)
-
-    def _deliver_to_all(self, sinks: Sequence[Sink], payload: bytes, count: int, *, counts: bool) -> SinkError | None:
-        failures = [self._deliver_to(sink, payload, count, counts=counts) for sink in sinks]
-        return next((failure for failure in failures if failure is not None), None)
-
-    def _deliver_to(self, sink: Sink, payload: bytes, count: int, *, counts: bool) -> SinkError | None:
-        """Deliver to one sink; `counts` says that the lines are event records."""
-        for batch in build_batches(payload, count):
-            try:
-                sink.deliver(batch)
-            except SinkError as failure:
-                self._telemetry.sink_failed(failure, batch.count)
-                return failure
-            self._telemetry.sink_accepted(sink.name, batch.count if counts else 0)
-        return None
+    def ship_dead_letters(self, letters: Sequence[bytes], on_done: Callable[[Shipment], None]) -> None:
+        """Send ended lines about what cannot be delivered; to all sinks for events where no sink is for them."""
+        feeds = [self._dead_letters] if self._dead_letters else list(self._feeds.values())
+        batch = Batch(b"".join(letters), len(letters), [Envelope()] * len(letters))
+        shipment = Shipment(len(feeds), on_done)
+        for feed in feeds:
+            feed.submit(Parcel(feed.sink.name, batch, range(len(letters))), shipment)

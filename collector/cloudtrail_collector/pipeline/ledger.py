@@ -1,6 +1,7 @@
 """Which messages this process has, and what of them: the one place that says who may delete or return a message.
 
-A message is in work from its claim on; then it is finished (delivered, and to be deleted), held (mode Test), or returned.
+A message is in work from its claim on, and on its way when all that it announces waits for sinks; then it is finished
+(delivered, and to be deleted), held (mode Test), or returned.
 Its lease stays here, and is extended, until the outcome is certain: until SQS has confirmed the deletion, or the message
 is about to be returned. Receivers, workers, deleter, heartbeat and drain share it. Whoever settles a message owns its
 outcome; the others find it gone.
@@ -17,10 +18,13 @@ from cloudtrail_collector.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many messages are received at once, how many may be in work, finished and not yet deleted, and in all."""
+    """How many messages are received at once; how many may be in work, on their way to sinks, finished and not yet deleted,
+    and in all.
+    """
 
     at_once: int
     in_work: int
+    on_way: int
     finished: int
     in_all: int | None = None
 
@@ -35,6 +39,7 @@ class Ledger:
         self._room = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._leases: dict[str, Lease] = {}
+        self._on_way: set[str] = set()
         self._finished: set[str] = set()
         self._held: set[str] = set()
         self._reserved = 0
@@ -71,9 +76,18 @@ class Ledger:
 
     # --- outcomes ---
 
+    def ship(self, message_id: str) -> bool:
+        """Note that a message waits for sinks only, unless it is done already; tells whether no more may."""
+        with self._lock:
+            if message_id in self._leases and message_id not in self._finished and message_id not in self._held:
+                self._on_way.add(message_id)
+                self._report()
+            return len(self._on_way) >= self._bounds.on_way
+
     def finish(self, message_id: str) -> bool:
         """Note that a message is delivered; False when it was given back in the meantime."""
         with self._lock:
+            self._on_way.discard(message_id)
             if message_id in self._leases:
                 self._finished.add(message_id)
             self._report()
@@ -82,6 +96,7 @@ class Ledger:
     def hold(self, message_id: str) -> None:
         """Keep a delivered message invisible instead of deleting it."""
         with self._lock:
+            self._on_way.discard(message_id)
             if message_id in self._leases:
                 self._held.add(message_id)
             self._report()
@@ -90,6 +105,7 @@ class Ledger:
         """Take a message out, to return it or because it was deleted; None when somebody else has."""
         with self._lock:
             lease = self._leases.pop(message_id, None)
+            self._on_way.discard(message_id)
             self._finished.discard(message_id)
             self._held.discard(message_id)
             self._report()
@@ -102,6 +118,7 @@ class Ledger:
             for lease in leases:
                 del self._leases[lease.message_id]
             self._held.clear()
+            self._on_way.clear()
             self._report()
             return leases
 
@@ -145,8 +162,9 @@ class Ledger:
 
     def _count_room(self) -> int:
         bounds = self._bounds
-        in_work = len(self._leases) - len(self._held) - len(self._finished)
-        if in_work + self._reserved + bounds.at_once > bounds.in_work or len(self._finished) >= bounds.finished:
+        in_work = len(self._leases) - len(self._held) - len(self._finished) - len(self._on_way)
+        is_full = len(self._finished) >= bounds.finished or len(self._on_way) >= bounds.on_way
+        if is_full or in_work + self._reserved + bounds.at_once > bounds.in_work:
             return 0
         if bounds.in_all is None:
             return bounds.at_once

@@ -1,8 +1,9 @@
-"""Worker threads: take a message, collect it, and carry out its outcome."""
+"""Worker threads: take a message, collect it, and carry out its outcome, which sinks decide later as a rule."""
 
 import queue
 import random
 import threading
+from dataclasses import dataclass
 
 from cloudtrail_collector.core.backoff import build_return_delay
 from cloudtrail_collector.pipeline.collect import MessageCollector, Outcome
@@ -13,8 +14,16 @@ from cloudtrail_collector.ports import Message, MessageQueue
 from cloudtrail_collector.telemetry import Telemetry
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A message to collect, or, where there is an outcome, to return for it."""
+
+    message: Message
+    failed: str | None = None
+
+
 class Workers:
-    """A fixed number of threads; what may wait for them is bounded by the ledger.
+    """A fixed number of threads; what may wait for them, and for sinks, is bounded by the ledger.
 
     `deleter` gets what is delivered; without one, as in mode Test, it is held.
     """
@@ -32,7 +41,7 @@ class Workers:
         self._ledger = ledger
         self._telemetry = telemetry
         self._deleter = deleter
-        self._waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, count: int) -> None:
@@ -48,29 +57,38 @@ class Workers:
 
     def submit(self, message: Message) -> None:
         """Leave a claimed message to the next free worker."""
-        self._waiting.put(message)
+        self._waiting.put(_Task(message))
 
     def take_waiting(self) -> list[Message]:
-        """Take back what no worker has begun."""
-        taken = []
+        """Take back what no worker has begun: to collect it, or to return it."""
+        taken: list[Message] = []
         while True:
             try:
-                taken.append(self._waiting.get_nowait())
+                taken.append(self._waiting.get_nowait().message)
             except queue.Empty:
                 return taken
 
     def _run(self) -> None:
         while True:
-            message = self._waiting.get()
+            task = self._waiting.get()
             try:
-                self._finish(message, self._collector.collect(message))
+                if task.failed is None:
+                    self._collect(task.message)
+                else:
+                    self._return(task.message, task.failed)
             except Exception as error:  # noqa: BLE001  (a task's boundary: the message goes back, the worker lives on)
                 self._telemetry.crashed("worker", error)
-                self._return(message, "internal")
+                self._return(task.message, "internal")
+
+    def _collect(self, message: Message) -> None:
+        self._collector.collect(message, lambda outcome: self._finish(message, outcome))
+        if self._ledger.ship(message.id):
+            self._collector.flush()
 
     def _finish(self, message: Message, outcome: Outcome) -> None:
+        """Carry out an outcome; called by whichever thread knows it, which must not wait for AWS."""
         if outcome.failed is not None:
-            self._return(message, outcome.failed)
+            self._waiting.put(_Task(message, outcome.failed))
         elif self._deleter is None:
             self._ledger.hold(message.id)
         elif self._ledger.finish(message.id):

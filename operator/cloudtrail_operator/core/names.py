@@ -34,6 +34,7 @@ CONFIG_FILE = "config.json"
 CONFIG_DIRECTORY = "/etc/cloudtrail-collector"
 TOKEN_DIRECTORY = "/var/run/secrets/eks.amazonaws.com/serviceaccount"  # noqa: S105  (where a token is, not one)
 KEYS_DIRECTORY = "/var/run/secrets/cloudtrail-operator.io/aws"
+SECRETS_DIRECTORY = "/var/run/secrets/cloudtrail-operator.io/secrets"
 HTTP_PORT = 8080
 
 

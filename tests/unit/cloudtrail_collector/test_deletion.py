@@ -51,10 +51,10 @@ class Bench:
 
     def __init__(self) -> None:
         self.queue = FakeQueue()
-        self.metrics = Metrics(filters=[], sinks=[])
+        self.metrics = Metrics(filters=[], sinks=[], matches=[])
         self.board = StatusBoard(mode=Mode.ACTIVE, config_hash="", no_objects_seconds=60)
         telemetry = Telemetry(self.metrics, self.board, None)
-        self.ledger = Ledger(Bounds(at_once=10, in_work=100, finished=FINISHED_LIMIT), telemetry)
+        self.ledger = Ledger(Bounds(at_once=10, in_work=100, on_way=100, finished=FINISHED_LIMIT), telemetry)
         self.deleter = Deleter(self.queue, self.ledger, telemetry)
 
     def finish(self, *names: str) -> None:
@@ -167,7 +167,9 @@ def test_nothing_is_received_while_too_many_wait_to_be_deleted() -> None:
 
 def test_mode_test_never_receives_more_than_its_bound() -> None:
     bench = Bench()
-    ledger = Ledger(Bounds(at_once=10, in_work=100, finished=1, in_all=25), Telemetry(bench.metrics, bench.board, None))
+    ledger = Ledger(
+        Bounds(at_once=10, in_work=100, on_way=100, finished=1, in_all=25), Telemetry(bench.metrics, bench.board, None)
+    )
     rooms = [ledger.reserve(0) for _ in range(4)]
     assert rooms == [10, 10, 5, 0]
     for name in range(22):

@@ -1,21 +1,27 @@
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
-from cloudtrail_collector.core.masking import Masker, compile_masks
+from cloudtrail_collector.core.masking import Masker, compile_masks, refuse_keys
 from cloudtrail_collector.core.masking.literals import build_probes
 from cloudtrail_spec.masks import MaskPreset, MaskRule
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
+HASH = {"key": {"secretKeyRef": {"name": "masks", "key": "hmac"}}}
 ROLE = "AROACKCEVSQ6C2EXAMPLE"
 TOKEN = "FwoGZXIvYXdz" + "aB3/" * 20
 UUID = "e5446dd4-552b-42f6-be3e-111122223333"
 DEEP = json.dumps({"a": json.dumps({"b": json.dumps({"sessionToken": "secret-1", "keys": [KEY]})})})
 
 
-def _masker(*rules: dict[str, Any], key: bytes | None = b"k" * 32) -> Masker:
-    masker = compile_masks([MaskRule.model_validate(rule) for rule in rules], key)
+def _return_key(key: bytes, _value: object) -> bytes:
+    return key
+
+
+def _masker(*rules: dict[str, Any], key: bytes = b"k" * 32) -> Masker:
+    masker = compile_masks([MaskRule.model_validate(rule) for rule in rules], partial(_return_key, key))
     assert masker is not None
     return masker
 
@@ -134,9 +140,9 @@ def test_bytes_that_are_no_utf8_and_half_surrogates_do_not_help_to_hide() -> Non
 
 
 def test_hashes_keep_equal_values_joinable_and_depend_on_the_key() -> None:
-    rules = [MaskRule.model_validate({"preset": "UserNames", "hash": {}})]
+    rules = [MaskRule.model_validate({"preset": "UserNames", "hash": HASH})]
     record = json.dumps({"userName": "alice", "x": {"userName": "bob"}, "y": "alice"}).encode()
-    first, second = (compile_masks(rules, key) for key in (b"one", b"two"))
+    first, second = (compile_masks(rules, partial(_return_key, key)) for key in (b"1" * 16, b"2" * 16))
     assert first is not None
     assert second is not None
     masked, other = (json.loads(masker.mask([record]).records[0]) for masker in (first, second))
@@ -145,13 +151,17 @@ def test_hashes_keep_equal_values_joinable_and_depend_on_the_key() -> None:
     assert len(masked["y"]) == 32
 
 
-def test_hashes_need_a_key() -> None:
-    with pytest.raises(ValueError, match=r"mask\[0\] \(UserNames\): hash needs a key"):
-        _masker({"preset": "UserNames", "hash": {}}, key=None)
+def test_hashes_need_a_key_that_is_long_enough() -> None:
+    with pytest.raises(
+        ValueError, match=r"mask\[0\] \(UserNames\): the key of a hash needs at least 16 bytes, this one has 3"
+    ):
+        _masker({"preset": "UserNames", "hash": HASH}, key=b"abc")
+    with pytest.raises(ValueError, match=r"mask\[0\] \(UserNames\): hash needs a key, and Secret masks is not at hand"):
+        compile_masks([MaskRule.model_validate({"preset": "UserNames", "hash": HASH})], refuse_keys)
 
 
 def test_no_rules_no_masker() -> None:
-    assert compile_masks([], None) is None
+    assert compile_masks([], refuse_keys) is None
 
 
 @pytest.mark.parametrize(

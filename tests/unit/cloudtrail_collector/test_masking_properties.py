@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudtrail_collector.core.masking import Masker, compile_masks
+from cloudtrail_collector.core.masking import Masker, compile_masks, refuse_keys
 from cloudtrail_spec.masks import MaskPreset, MaskRule
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -83,7 +83,7 @@ def _encode(value: Any, style: int) -> str:  # noqa: PLR0911
 
 
 def _masker(*presets: MaskPreset) -> Masker:
-    masker = compile_masks([MaskRule(preset=preset) for preset in presets], None)
+    masker = compile_masks([MaskRule(preset=preset) for preset in presets], refuse_keys)
     assert masker is not None
     return masker
 

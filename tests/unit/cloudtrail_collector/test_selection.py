@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from cloudtrail_collector.core.fields import FieldPlan
 from cloudtrail_collector.core.log_file import LogFile
-from cloudtrail_collector.core.masking import compile_masks
+from cloudtrail_collector.core.masking import compile_masks, refuse_keys
 from cloudtrail_collector.core.record_split import FIRST_KEY, UsualDocuments
-from cloudtrail_collector.core.selection import RecordSelector, Selection
+from cloudtrail_collector.core.selection import RecordSelector, Selection, SelectionRules
 from cloudtrail_spec.filters import FilterRule
 from cloudtrail_spec.masks import MaskRule
 
@@ -50,7 +50,7 @@ def _dump(record: Any) -> bytes:
 
 def _find_dropping(record: Any, *rules: FilterRule) -> str | None:
     """Say which rule drops a record; the ways to read it must agree."""
-    selector = RecordSelector(rules)
+    selector = RecordSelector(SelectionRules(rules))
     texts = (_build_document(_dump(record)), json.dumps({"Records": [record]}, indent=1).encode())
     (usual, spread) = ([*_select(text, selector).dropped] for text in texts)
     assert usual == spread
@@ -88,7 +88,8 @@ def _find_dropping(record: Any, *rules: FilterRule) -> str | None:
         ({"field": "errorCode", "equals": ["null"]}, False),
         ({"field": "errorCode", "notEquals": ["null"]}, True),
         ({"field": "userIdentity", "startsWith": ["{"]}, False),
-        ({"field": "resources.ARN", "notEquals": ["x"]}, True),
+        ({"field": "resources.ARN", "equals": ["x"]}, True),
+        ({"field": "resources.ARN", "notEquals": ["x"]}, False),
     ],
 )
 def test_operators(selector: dict[str, Any], matches: bool) -> None:
@@ -128,7 +129,7 @@ def test_the_first_rule_that_matches_decides() -> None:
 @pytest.mark.parametrize("record", [b"[" * 50_000 + b"]" * 50_000, b"12", b'"x"', b'{"a":NaN}', b'{"a":\xff}'])
 def test_t14_one_unreadable_record_costs_one_record(record: bytes) -> None:
     good = _dump(RECORD)
-    selection = _select(_build_document(good, record, good), RecordSelector([]))
+    selection = _select(_build_document(good, record, good), RecordSelector(SelectionRules()))
     assert (selection.payload, selection.kept, selection.read) == ((good + b"\n") * 2, 2, 3)
     assert [(one.index, one.record) for one in selection.broken] == [(1, record)]
 
@@ -136,15 +137,15 @@ def test_t14_one_unreadable_record_costs_one_record(record: bytes) -> None:
 def test_a_lone_surrogate_is_readable_and_leaves_as_it_is() -> None:
     record = b'{"eventVersion":"1.11","eventName":"DescribeX","note":"\\ud800"}'
     rule = _rule({"field": "eventName", "startsWith": ["Describe"]})
-    assert _select(_build_document(record), RecordSelector([])).payload == record + b"\n"
-    assert _select(_build_document(record), RecordSelector([rule])).dropped == {"rule": 1}
+    assert _select(_build_document(record), RecordSelector(SelectionRules())).payload == record + b"\n"
+    assert _select(_build_document(record), RecordSelector(SelectionRules([rule]))).dropped == {"rule": 1}
 
 
 def test_what_cannot_be_read_is_not_shown_where_masks_are_set() -> None:
-    masker = compile_masks([MaskRule.model_validate({"preset": "AccessKeyIds"})], None)
+    masker = compile_masks([MaskRule.model_validate({"preset": "AccessKeyIds"})], refuse_keys)
     secret = b'{"eventVersion":"1.11","key":"AKIAIOSFODNN7EXAMPLE","broken":truth}'
     good = b'{"eventVersion":"1.11","key":"AKIAIOSFODNN7EXAMPLE"}'
-    selection = _select(_build_document(secret, good, good), RecordSelector([], masker))
+    selection = _select(_build_document(secret, good, good), RecordSelector(SelectionRules(), masker))
     assert [(one.index, one.record) for one in selection.broken] == [(0, None)]
     assert (selection.kept, selection.masked) == (2, 2)
     assert b"AKIAIOSFODNN7EXAMPLE" not in selection.payload
@@ -154,7 +155,7 @@ def test_t24_what_was_delivered_before_and_what_stands_twice_is_left_out() -> No
     ids = ["a", "b", "a", "c", None]
     records = [_dump({"eventVersion": "1", "n": n} | ({"eventID": i} if i else {})) for n, i in enumerate(ids)]
     aggregated = _dump({"eventVersion": "1", "eventId": "c"})
-    selector = RecordSelector([], None, {"b"}.__contains__)
+    selector = RecordSelector(SelectionRules(), None, {"b"}.__contains__)
     selection = _select(_build_document(*records, aggregated), selector)
     assert selection.payload.splitlines() == [records[0], records[3], records[4]]
     assert (selection.kept, selection.repeated, selection.event_ids) == (3, 3, ["a", "c"])
@@ -197,7 +198,7 @@ def test_any_document_is_split_as_a_parser_would(records: list[Any], escapes: bo
     lines = [json.dumps(record, separators=(",", ":"), ensure_ascii=escapes).encode() for record in records]
     text = b'{"Records":[' + b",".join(lines) + b"]" + more + b"}"
     expected = [_dump(one) for one in json.loads(text)["Records"]]
-    selection = _select(text, RecordSelector([]))
+    selection = _select(text, RecordSelector(SelectionRules()))
     assert [_dump(json.loads(line)) for line in selection.payload.split(b"\n")[:-1]] == expected
     assert selection.kept == selection.read == len(expected)
     if not more:
@@ -221,7 +222,7 @@ def test_the_usual_form_is_cut_without_a_second_parse() -> None:
 @given(st.lists(st.sampled_from("abcdef"), max_size=20), st.integers(0, 3))
 def test_t43_what_leaves_of_a_record_depends_on_it_alone(names: list[str], drop: int) -> None:
     records = [_dump({"eventVersion": "1", "eventName": name, "n": n}) for n, name in enumerate(names)]
-    selector = RecordSelector([_rule({"field": "eventName", "equals": list("abcd")[: drop + 1]})])
+    selector = RecordSelector(SelectionRules([_rule({"field": "eventName", "equals": list("abcd")[: drop + 1]})]))
     forward = _select(_build_document(*records), selector)
     backward = _select(_build_document(*reversed(records)), selector)
     assert sorted(forward.payload.splitlines()) == sorted(backward.payload.splitlines())

@@ -6,14 +6,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from cloudtrail_collector.adapters.http_connection import Post, Route
+from cloudtrail_collector.adapters.http_pool import HttpPool
+from cloudtrail_collector.adapters.secret_files import SecretFiles
 from cloudtrail_collector.adapters.sinks.http import HttpSink
 from cloudtrail_collector.adapters.sinks.stdout import LineWriter, find_rest_of_line
 from cloudtrail_collector.core.batching import Batch
 from cloudtrail_collector.errors import ACK_TIMEOUT, SinkError
 from cloudtrail_spec.conditions import Reason
+from cloudtrail_spec.sinks import SinkSpec
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BATCH = Batch(memoryview(b"one\ntwo\n"), 2)
@@ -77,8 +83,13 @@ def running(script: Callable[[Peer, socket.socket, int], None]) -> Iterator[Peer
         peer.close()
 
 
+def _build_sink(peer: Peer, timeout_seconds: int = 20) -> HttpSink:
+    spec = {"name": "siem", "http": {"url": peer.url}, "timeoutSeconds": timeout_seconds}
+    return HttpSink(SinkSpec.model_validate(spec), SecretFiles(Path("/nonexistent")))
+
+
 def _deliver(peer: Peer, timeout_seconds: int = 20) -> None:
-    with closing(HttpSink("siem", peer.url, timeout_seconds)) as sink:
+    with closing(_build_sink(peer, timeout_seconds)) as sink:
         sink.deliver(BATCH)
 
 
@@ -90,7 +101,7 @@ def test_one_connection_serves_many_batches() -> None:
             heads.append(peer.read(connection))
             connection.sendall(OK)
 
-    with running(play) as peer, closing(HttpSink("siem", peer.url, 20)) as sink:
+    with running(play) as peer, closing(_build_sink(peer)) as sink:
         for _ in range(3):
             sink.deliver(BATCH)
         assert (peer.connections, peer.bodies) == (1, [b"one\ntwo\n"] * 3)
@@ -110,7 +121,7 @@ def test_a_connection_that_the_sink_closed_meanwhile_costs_nothing(parting: byte
         closed.set()
         connection.recv(1)
 
-    with running(play) as peer, closing(HttpSink("siem", peer.url, 20)) as sink:
+    with running(play) as peer, closing(_build_sink(peer)) as sink:
         for number in (1, 2, 3):
             sink.deliver(BATCH)
             assert closed.wait(20)
@@ -126,10 +137,40 @@ def test_a_used_connection_that_breaks_under_a_batch_is_replaced_once() -> None:
         if number > 1:
             connection.sendall(OK)
 
-    with running(play) as peer, closing(HttpSink("siem", peer.url, 20)) as sink:
+    with running(play) as peer, closing(_build_sink(peer)) as sink:
         sink.deliver(BATCH)
         sink.deliver(BATCH)
         assert (peer.connections, len(peer.bodies)) == (2, 3)
+
+
+def test_a_connection_that_is_in_use_when_its_pool_is_closed_is_closed_after_its_exchange() -> None:
+    arrived, closing_down, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def play(peer: Peer, connection: socket.socket, _: int) -> None:
+        peer.read(connection)
+        arrived.set()
+        closing_down.wait(20)
+        connection.sendall(OK)
+        if not connection.recv(1):
+            ended.set()
+
+    with running(play) as peer:
+        sink = _build_sink(peer)
+        thread = threading.Thread(target=sink.deliver, args=(BATCH,))
+        thread.start()
+        assert arrived.wait(20)
+        sink.close()
+        closing_down.set()
+        thread.join(20)
+        assert ended.wait(20)
+
+
+def test_a_header_of_two_lines_is_not_sent() -> None:
+    with running(lambda peer, connection, _: [peer.read(connection)].clear()) as peer:
+        pool = HttpPool(Route(urlsplit(peer.url)))
+        with closing(pool), pytest.raises(ValueError, match="line break"):
+            pool.post(Post(b"x", {"X-Name": "a\r\nX-Other: b"}, time.monotonic() + 20))
+        assert peer.bodies == []
 
 
 def test_a_new_connection_that_breaks_is_a_failure() -> None:
@@ -165,7 +206,7 @@ def test_t31_a_sink_that_reads_nothing_has_a_deadline() -> None:
     ended = threading.Event()
     with running(lambda *_: [ended.wait(20)].clear()) as peer:
         with pytest.raises(SinkError) as caught:
-            HttpSink("siem", peer.url, 1).deliver(Batch(b"x" * 50_000_000 + b"\n", 1))
+            _build_sink(peer, 1).deliver(Batch(b"x" * 50_000_000 + b"\n", 1))
         assert caught.value.code == ACK_TIMEOUT
         ended.set()
 
@@ -175,7 +216,7 @@ def test_t31_a_sink_that_reads_nothing_has_a_deadline() -> None:
     [
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "503"),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n", "302"),
-        (b"HTTP/1.0 400 Bad Request\r\n\r\nno", "400"),
+        (b"HTTP/1.0 409 Conflict\r\n\r\nno", "409"),
     ],
 )
 def test_what_is_not_accepted_is_refused(answer: bytes, code: str) -> None:
@@ -195,7 +236,7 @@ def test_an_endless_answer_is_not_read() -> None:
         while True:
             connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
 
-    with running(play) as peer, closing(HttpSink("siem", peer.url, 20)) as sink:
+    with running(play) as peer, closing(_build_sink(peer)) as sink:
         sink.deliver(BATCH)
         sink.deliver(BATCH)
         assert peer.connections == 2

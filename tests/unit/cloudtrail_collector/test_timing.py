@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudtrail_collector.core.backoff import build_retry_delay, build_return_delay
-from cloudtrail_collector.core.batching import build_batches
+from cloudtrail_collector.core.batching import Batch, BatchLimits, cut_batch
 from cloudtrail_collector.core.bucket_health import BucketHealth
 from cloudtrail_collector.core.visibility import MAX_INVISIBLE_SECONDS, Lease, choose_turn_seconds, plan_extensions
 from cloudtrail_spec.conditions import ConditionStatus, Reason
@@ -82,7 +82,7 @@ def test_every_lease_is_extended_before_it_runs_out(timeout: int, phase: float, 
 @given(st.lists(st.binary(max_size=50).filter(lambda line: b"\n" not in line), max_size=60))
 def test_batches_hold_every_line_in_order_within_their_bounds(lines: list[bytes]) -> None:
     payload = b"".join(line + b"\n" for line in lines)
-    batches = list(build_batches(payload, len(lines), max_bytes=60))
+    batches = list(cut_batch(Batch(payload, len(lines)), BatchLimits(max_bytes=60)))
     assert b"".join(batch.payload for batch in batches) == payload
     assert [batch.count for batch in batches] == [bytes(batch.payload).count(b"\n") for batch in batches]
     assert all(bytes(batch.payload).endswith(b"\n") for batch in batches)
@@ -93,7 +93,7 @@ def test_batches_hold_every_line_in_order_within_their_bounds(lines: list[bytes]
 
 def test_a_line_longer_than_a_batch_makes_one_of_its_own() -> None:
     payload = b"a\n" + b"b" * 100 + b"\nc\n"
-    batches = list(build_batches(payload, 3, max_bytes=10))
+    batches = list(cut_batch(Batch(payload, 3), BatchLimits(max_bytes=10)))
     assert [(len(batch.payload), batch.count) for batch in batches] == [(2, 1), (101, 1), (2, 1)]
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin, build_dead_letter
+from cloudtrail_collector.core.dead_letter import (
+    DeadLetterReason,
+    LostRecord,
+    Origin,
+    build_file_letter,
+    build_record_letter,
+)
 from cloudtrail_collector.core.feedback import FeedbackWatch
 from cloudtrail_collector.core.notification_health import QUIET_SECONDS, NotificationHealth
 from cloudtrail_collector.core.recent_ids import RecentIds
@@ -126,7 +133,8 @@ def test_the_newest_ids_are_remembered(ids: list[str], size: int) -> None:
 
 
 def test_a_dead_letter_says_where_the_record_was_and_keeps_its_bytes() -> None:
-    line = build_dead_letter(ORIGIN, DeadLetterReason.UNDECODABLE, "why", index=3, record=b'{"a":truth}')
+    lost = LostRecord(3, DeadLetterReason.UNDECODABLE, "why", b'{"a":truth}')
+    line = build_record_letter(ORIGIN, lost)
     assert line.endswith(b"}\n")
     assert json.loads(line) == {
         "deadLetter": {
@@ -139,31 +147,34 @@ def test_a_dead_letter_says_where_the_record_was_and_keeps_its_bytes() -> None:
         },
         "record": '{"a":truth}',
     }
-    binary = json.loads(build_dead_letter(ORIGIN, DeadLetterReason.UNDECODABLE, "why", index=3, record=b"\xff"))
+    binary = json.loads(build_record_letter(ORIGIN, replace(lost, record=b"\xff")))
     assert base64.b64decode(binary["recordBase64"]) == b"\xff"
-    assert set(json.loads(build_dead_letter(ORIGIN, DeadLetterReason.MISSING, "why"))) == {"deadLetter"}
+    rejected = json.loads(build_record_letter(ORIGIN, replace(lost, reason=DeadLetterReason.REJECTED, sink="siem")))
+    assert rejected["deadLetter"]["sink"] == "siem"
+    assert set(json.loads(build_file_letter(ORIGIN, DeadLetterReason.MISSING, "why"))) == {"deadLetter"}
 
 
 def test_t33_objects_wait_until_their_memory_is_free() -> None:
-    budget = MemoryBudget(100)
-    entered, waiting = threading.Event(), threading.Event()
+    waiting, entered = threading.Event(), threading.Event()
+    budget = MemoryBudget(waiting.set, 100)
+    first, second = budget.take(60), budget.take(40)
+    assert not waiting.is_set()
 
     def enter() -> None:
-        waiting.set()
-        with budget.hold(60):
-            entered.set()
+        budget.take(60).release()
+        entered.set()
 
     thread = threading.Thread(target=enter)
-    with budget.hold(60):
-        with budget.hold(40):
-            thread.start()
-            assert waiting.wait(5)
-            assert not entered.wait(0.05)
-        assert not entered.wait(0.05)
+    thread.start()
+    assert waiting.wait(5)
+    first.shrink(10)
+    assert not entered.wait(0.05)
+    second.release()
     assert entered.wait(5)
     thread.join()
-    with budget.hold(1000):  # larger than all: it may go alone
-        pass
+    first.release()
+    budget.take(1000).release()  # larger than all: it may go alone
+    budget.take(100).release()
 
 
 def test_t33_a_large_object_needs_little_more_than_itself() -> None:

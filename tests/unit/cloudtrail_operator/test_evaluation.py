@@ -155,7 +155,7 @@ def test_problem_names_every_mistake_and_stalls() -> None:
 
 
 def test_unavailable_feature_stalls() -> None:
-    problem = parse_spec(build_spec(format="OCSF"))
+    problem = parse_spec(build_spec(scaling={"max": 2}))
     assert isinstance(problem, SpecProblem)
     assert _find(evaluate_problem(problem, BLANK), "Stalled") == ("True", "FeatureNotAvailable")
 

@@ -45,6 +45,21 @@ CASES: dict[str, dict[str, Any]] = {
             "priorityClassName": "high",
         },
     },
+    "sinks-with-secrets": {
+        "mask": [{"preset": "UserNames", "hash": {"key": {"secretKeyRef": {"name": "masks", "key": "hmac"}}}}],
+        "sinks": [
+            {
+                "name": "siem",
+                "splunkHec": {
+                    "url": "https://splunk.example.com:8088",
+                    "token": {"secretKeyRef": {"name": "siem", "key": "token"}},
+                    "tls": {"ca": {"secretKeyRef": {"name": "siem", "key": "ca.crt"}}},
+                },
+            },
+            {"name": "spool", "file": {"path": "/data/spool/events.ndjson"}},
+        ],
+        "deadLetterSink": {"name": "rejects", "file": {"path": "/data/rejects/x", "persistentVolumeClaim": "rejects"}},
+    },
     "pod-identity-paused": {"mode": "Paused", "roleArn": None, "credentials": {"type": "PodIdentity"}, "sinks": None},
 }
 

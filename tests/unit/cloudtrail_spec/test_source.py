@@ -44,8 +44,6 @@ def test_pipeline_survives_the_way_through_a_file() -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"mask": [{"preset": "SourceIPs", "hash": {}}]}, "spec.mask"),
-        ({"format": "OCSF"}, "spec.format"),
         ({"scaling": {"max": 3}}, "spec.scaling"),
     ],
 )

@@ -1,53 +1,77 @@
-"""POSTs NDJSON; any 2xx accepts the batch."""
+"""POSTs batches as NDJSON or as a JSON array; any 2xx accepts the batch.
 
-import ssl
+A server says only of a whole request that it is bad (400, 422) or too large (413): which events are at fault is found by
+halving the batch. Every other status, redirects too, is a failure of the sink.
+"""
+
 import time
-from http.client import responses
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
-from cloudtrail_collector import __version__
-from cloudtrail_collector.adapters.http_connection import Post, Route, TooLateError
-from cloudtrail_collector.adapters.http_pool import FAILURES, HttpPool
-from cloudtrail_collector.core.batching import Batch
-from cloudtrail_collector.errors import ACK_TIMEOUT, SinkError
-from cloudtrail_spec.conditions import Reason
+from cloudtrail_collector.adapters.http_connection import Answer
+from cloudtrail_collector.adapters.secret_files import SecretFiles
+from cloudtrail_collector.adapters.sinks.halving import Refusal, blame_settings, find_refused
+from cloudtrail_collector.adapters.sinks.http_endpoint import HttpEndpoint
+from cloudtrail_collector.core.batching import Batch, Rejection
+from cloudtrail_collector.errors import SinkError
+from cloudtrail_spec.sink_kinds import HttpEncoding
+from cloudtrail_spec.sinks import SinkTarget
 
-# What a sink says besides its status is of no use; more than this ends the connection.
+CONTENT_TYPES = {HttpEncoding.NDJSON: "application/x-ndjson", HttpEncoding.JSON_ARRAY: "application/json"}
+REFUSALS = (400, 413, 422)
+# What a server says besides its status is at most quoted.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
 class HttpSink:
-    """One request a batch; redirects are not followed, and trying again is left to the queue."""
+    """One request a batch; all requests about a batch are over within the sink's timeout."""
 
-    def __init__(self, name: str, url: str, timeout_seconds: int) -> None:
-        self.name = name
-        self._timeout_seconds = timeout_seconds
-        split = urlsplit(url)
-        route = Route(split, ssl.create_default_context() if split.scheme == "https" else None)
-        self._host = route.host
-        self._headers = {
-            "Host": route.host,
-            "Content-Type": "application/x-ndjson",
-            "User-Agent": f"cloudtrail-collector/{__version__}",
-        }
-        self._pool = HttpPool(route)
+    wants_envelopes = False
+
+    def __init__(self, spec: SinkTarget, secrets: SecretFiles) -> None:
+        if spec.http is None:
+            raise ValueError(f"sink {spec.name} is not of the kind http")
+        self.name = spec.name
+        self._spec = spec.http
+        self._endpoint = HttpEndpoint(
+            spec.name,
+            spec.http.url,
+            timeout_seconds=spec.timeout_seconds,
+            tls=spec.http.tls,
+            auth=spec.http.auth,
+            headers=spec.http.headers,
+            secrets=secrets,
+        )
 
     def close(self) -> None:
         """Close the connections; a sink that lives as long as its process need not be closed."""
-        self._pool.close()
+        self._endpoint.close()
 
-    def deliver(self, batch: Batch) -> None:
-        """POST the batch; all of the exchange, however the answer trickles, within the sink's timeout."""
-        deadline = time.monotonic() + self._timeout_seconds
-        try:
-            answer = self._pool.post(Post(batch.payload, self._headers, deadline, MAX_ANSWER_BYTES))
-        except TooLateError as error:
-            message = f"no answer from {self._host} within {self._timeout_seconds} s"
-            raise SinkError(self.name, Reason.SINK_UNREACHABLE, ACK_TIMEOUT, message) from error
-        except FAILURES as error:
-            code = type(error).__name__
-            message = f"no answer from {self._host} ({code})"
-            raise SinkError(self.name, Reason.SINK_UNREACHABLE, code, message) from error
-        if not 200 <= answer.status < 300:
-            message = f"{self._host} answered {answer.status} {responses.get(answer.status, '')}".rstrip()
-            raise SinkError(self.name, Reason.SINK_REJECTED, str(answer.status), message)
+    def deliver(self, batch: Batch) -> Sequence[Rejection]:
+        """POST the batch, and where it is refused, parts of it; returns the events that are refused by themselves."""
+        deadline = time.monotonic() + self._endpoint.timeout_seconds
+        return find_refused(batch, lambda part: self._send(part, deadline), self._build_failure)
+
+    def _send(self, batch: Batch, deadline: float) -> Refusal | Sequence[Rejection]:
+        answer = self._post(batch, deadline)
+        if answer.status not in REFUSALS:
+            self._endpoint.raise_for_status(answer)
+            return ()
+        said = self._endpoint.quote(answer) if batch.count == 1 else ""
+        return Refusal(str(answer.status), said or f"{self._endpoint.host} refuses the event")
+
+    def _post(self, batch: Batch, deadline: float) -> Answer:
+        return self._endpoint.post(
+            self._encode(batch),
+            CONTENT_TYPES[self._spec.encoding],
+            compression=self._spec.compression,
+            deadline=deadline,
+            max_answer_bytes=MAX_ANSWER_BYTES,
+        )
+
+    def _encode(self, batch: Batch) -> bytes | memoryview:
+        if self._spec.encoding is HttpEncoding.NDJSON:
+            return batch.payload
+        return b"[" + bytes(batch.payload[:-1]).replace(b"\n", b",") + b"]"
+
+    def _build_failure(self, refusal: Refusal) -> SinkError:
+        return blame_settings(self.name, self._endpoint.host, refusal)

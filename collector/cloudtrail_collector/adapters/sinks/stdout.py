@@ -3,13 +3,14 @@
 import os
 import queue
 import threading
+from collections.abc import Sequence
 
-from cloudtrail_collector.core.batching import Batch
+from cloudtrail_collector.core.batching import Batch, Rejection
 from cloudtrail_collector.errors import ACK_TIMEOUT, SinkError
 from cloudtrail_spec.conditions import Reason
+from cloudtrail_spec.sinks import SinkTarget
 
 STDOUT = 1
-TIMEOUT_SECONDS = 60.0
 
 
 class _Write:
@@ -101,11 +102,13 @@ _standard_output = LineWriter(STDOUT)
 class StdoutSink:
     """Accepts a batch when every byte of it was written."""
 
-    def __init__(self, name: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self.name = name
-        self._timeout_seconds = timeout_seconds
+    wants_envelopes = False
 
-    def deliver(self, batch: Batch) -> None:
+    def __init__(self, spec: SinkTarget, _secrets: object = None) -> None:
+        self.name = spec.name
+        self._timeout_seconds = float(spec.timeout_seconds)
+
+    def deliver(self, batch: Batch) -> Sequence[Rejection]:
         """Write the whole batch, past Python's buffers, within the timeout."""
         try:
             _standard_output.write(batch.payload, self._timeout_seconds)
@@ -113,3 +116,7 @@ class StdoutSink:
             code = ACK_TIMEOUT if isinstance(error, TimeoutError) else type(error).__name__
             message = f"standard output cannot be written: {error.strerror or error}"
             raise SinkError(self.name, Reason.SINK_UNREACHABLE, code, message) from error
+        return ()
+
+    def close(self) -> None:
+        """The writer is the process's own."""

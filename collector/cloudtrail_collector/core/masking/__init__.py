@@ -11,5 +11,6 @@ depth that occurs. Both change nothing but the hidden values, and look at nothin
 """
 
 from cloudtrail_collector.core.masking.masker import MaskedText, Masker, MaskResult, compile_masks
+from cloudtrail_collector.core.masking.replacement import refuse_keys
 
-__all__ = ["MaskResult", "MaskedText", "Masker", "compile_masks"]
+__all__ = ["MaskResult", "MaskedText", "Masker", "compile_masks", "refuse_keys"]

@@ -20,7 +20,7 @@ from cloudtrail_collector.core.masking.document import (
 from cloudtrail_collector.core.masking.known import KnownValueMask
 from cloudtrail_collector.core.masking.literals import LiteralMask, Probe, build_probes
 from cloudtrail_collector.core.masking.own import AccountIdMask, FieldMask, PatternMask
-from cloudtrail_collector.core.masking.replacement import Replacement, build_replacement
+from cloudtrail_collector.core.masking.replacement import ReadKey, Replacement, build_replacement
 from cloudtrail_spec.masks import MaskPreset, MaskRule
 
 # Escapes behind which a value can hide from a search in the text of a record. Literals are ASCII, and so is what may
@@ -57,24 +57,24 @@ class Mask(Protocol):
         """Look at all leaves of a record; returns what finds the spans of a leaf."""
 
 
-def compile_masks(rules: Sequence[MaskRule], key: bytes | None) -> "Masker | None":
-    """Compile rules; None when there are none. `key` is that of hashes.
+def compile_masks(rules: Sequence[MaskRule], read_key: ReadKey) -> "Masker | None":
+    """Compile rules; None when there are none. `read_key` reads the key of a hash, once.
 
-    Raises ValueError, with the rule, when a rule needs a key and there is none, or its pattern is none.
+    Raises ValueError, with the rule, when its pattern is none or its key too short, and what `read_key` raises.
     """
-    return Masker(rules, key) if rules else None
+    return Masker(rules, read_key) if rules else None
 
 
 class Masker:
     """Compiled masks. It keeps nothing between records and may be used by several threads."""
 
-    def __init__(self, rules: Sequence[MaskRule], key: bytes | None) -> None:
+    def __init__(self, rules: Sequence[MaskRule], read_key: ReadKey) -> None:
         probes: list[Probe] = []
         masks: list[Mask] = []
         self._is_plain = True
         for number, rule in enumerate(rules):
             try:
-                replacement = build_replacement(rule, key)
+                replacement = build_replacement(rule, read_key)
                 masks += _compile(rule, replacement, probes)
             except ValueError as error:
                 raise ValueError(f"mask[{number}] ({rule.preset or rule.name}): {error}") from error

@@ -7,7 +7,7 @@ import msgspec
 
 from cloudtrail_collector.core.masking.document import SIMPLE_ESCAPES, Leaf, Span
 from cloudtrail_collector.core.masking.replacement import Replace
-from cloudtrail_spec.masks import compile_pattern
+from cloudtrail_spec.patterns import compile_pattern
 
 _DIGITS = 12
 _RUN = b"0" * _DIGITS

@@ -8,10 +8,13 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from cloudtrail_spec.masks import MaskPreset, MaskRule
+from cloudtrail_spec.secrets import SecretValue
 
 Replace: TypeAlias = Callable[[bytes], bytes]
+ReadKey: TypeAlias = Callable[[SecretValue], bytes]
 
 HASH_BYTES = 16  # 128 bits: two of 2^64 values share a hash, and it is no longer than a UUID
+MIN_KEY_BYTES = 16
 _REMEMBERED = 4096
 # The first four characters of keys, role ids and tokens are left: they say what it was.
 _PRESET_TEXTS = {
@@ -24,6 +27,11 @@ _PRESET_TEXTS = {
 }
 
 
+def refuse_keys(value: SecretValue) -> bytes:
+    """Stand in for `read_key` where no Secret is at hand. Raises ValueError."""
+    raise ValueError(f"hash needs a key, and Secret {value.secret_key_ref.name} is not at hand")
+
+
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """From a value to what stands in its place; `is_plain` says that JSON needs no escapes for that, however deep."""
@@ -32,11 +40,12 @@ class Replacement:
     is_plain: bool
 
 
-def build_replacement(rule: MaskRule, key: bytes | None) -> Replacement:
-    """Build a rule's replacement. Raises ValueError when a hash is wanted and there is no key."""
+def build_replacement(rule: MaskRule, read_key: ReadKey) -> Replacement:
+    """Build a rule's replacement. Raises ValueError when a hash is wanted and its key is too short."""
     if rule.hash is not None:
-        if not key:
-            raise ValueError("hash needs a key, and there is none")
+        key = read_key(rule.hash.key)
+        if len(key) < MIN_KEY_BYTES:
+            raise ValueError(f"the key of a hash needs at least {MIN_KEY_BYTES} bytes, this one has {len(key)}")
         return Replacement(_build_hash(key), True)
     if rule.replacement is not None:
         text = rule.replacement.encode()

@@ -3,10 +3,10 @@
 `assumeRole` adds nothing here: the collector assumes that role itself, with what the pod has.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
-from cloudtrail_operator.core.names import KEYS_DIRECTORY, TOKEN_DIRECTORY, Manifest
+from cloudtrail_operator.core.manifests.parts import PodParts
+from cloudtrail_operator.core.names import KEYS_DIRECTORY, TOKEN_DIRECTORY
 from cloudtrail_spec.source import CloudTrailSourceSpec, CredentialsType
 
 TOKEN_VOLUME = "aws-iam-token"  # noqa: S105
@@ -17,16 +17,7 @@ KEYS_MODE = 0o440  # the kubelet gives the files to the pod's fsGroup
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialParts:
-    """What credentials add to a pod."""
-
-    env: tuple[Manifest, ...] = ()
-    volumes: tuple[Manifest, ...] = ()
-    mounts: tuple[Manifest, ...] = ()
-
-
-def build_credential_parts(spec: CloudTrailSourceSpec) -> CredentialParts:
+def build_credential_parts(spec: CloudTrailSourceSpec) -> PodParts:
     """Build the parts for the spec's type of credentials."""
     match spec.credentials_in_force.type:
         case CredentialsType.IRSA:
@@ -34,12 +25,12 @@ def build_credential_parts(spec: CloudTrailSourceSpec) -> CredentialParts:
         case CredentialsType.SECRET:
             return _build_static_keys(spec)
         case CredentialsType.POD_IDENTITY:
-            return CredentialParts()  # EKS's agent adds everything to the pods of an associated ServiceAccount
+            return PodParts()  # EKS's agent adds everything to the pods of an associated ServiceAccount
         case other:
             assert_never(other)
 
 
-def _build_web_identity(spec: CloudTrailSourceSpec) -> CredentialParts:
+def _build_web_identity(spec: CloudTrailSourceSpec) -> PodParts:
     """Do what EKS's webhook does, under the names that it uses: where it runs it then leaves the pod alone."""
     token = {
         "serviceAccountToken": {
@@ -48,7 +39,7 @@ def _build_web_identity(spec: CloudTrailSourceSpec) -> CredentialParts:
             "path": "token",
         }
     }
-    return CredentialParts(
+    return PodParts(
         env=(
             {"name": "AWS_ROLE_ARN", "value": spec.role_arn},
             {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": f"{TOKEN_DIRECTORY}/token"},
@@ -58,7 +49,7 @@ def _build_web_identity(spec: CloudTrailSourceSpec) -> CredentialParts:
     )
 
 
-def _build_static_keys(spec: CloudTrailSourceSpec) -> CredentialParts:
+def _build_static_keys(spec: CloudTrailSourceSpec) -> PodParts:
     """Mount the keys, and nothing else that the Secret may hold. Unlike variables, files follow a rotated Secret.
 
     It is optional, so that a pod starts without it: its collector says what is missing, and goes on when that comes.
@@ -70,7 +61,7 @@ def _build_static_keys(spec: CloudTrailSourceSpec) -> CredentialParts:
         "optional": True,
         "defaultMode": KEYS_MODE,
     }
-    return CredentialParts(
+    return PodParts(
         env=({"name": "CLOUDTRAIL_CREDENTIALS_DIRECTORY", "value": KEYS_DIRECTORY},),
         volumes=({"name": KEYS_VOLUME, "secret": secret},),
         mounts=({"name": KEYS_VOLUME, "mountPath": KEYS_DIRECTORY, "readOnly": True},),

@@ -4,8 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cloudtrail_operator.core.manifests.credentials import CredentialParts, build_credential_parts
+from cloudtrail_operator.core.manifests.credentials import build_credential_parts
 from cloudtrail_operator.core.manifests.metadata import hash_manifest
+from cloudtrail_operator.core.manifests.parts import PodParts
+from cloudtrail_operator.core.manifests.sinks import build_file_parts, build_secret_parts
 from cloudtrail_operator.core.names import (
     CONFIG_DIRECTORY,
     CONFIG_FILE,
@@ -45,7 +47,8 @@ def _build_metadata(workload: Workload) -> Manifest:
 
 
 def _build_spec(workload: Workload) -> Manifest:
-    parts = build_credential_parts(workload.spec)
+    builders = (build_credential_parts, build_secret_parts, build_file_parts)
+    parts = sum((build(workload.spec) for build in builders), PodParts())
     spec: Manifest = {
         "serviceAccountName": workload_name(workload.name),
         "automountServiceAccountToken": False,
@@ -71,7 +74,7 @@ def _build_spec(workload: Workload) -> Manifest:
     return spec | _build_placement(workload)
 
 
-def _build_container(workload: Workload, parts: CredentialParts) -> Manifest:
+def _build_container(workload: Workload, parts: PodParts) -> Manifest:
     settings = workload.spec.collector_settings
     container: Manifest = {
         "name": CONTAINER,

@@ -1,0 +1,1 @@
+"""The commands of the command line that end by themselves: `events` and `check`."""
