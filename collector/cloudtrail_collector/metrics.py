@@ -75,7 +75,7 @@ class Metrics:
         self.dead_lettered = self._counter(
             "events_dead_lettered", "Event records told to the dead-letter sink", "reason"
         )
-        self.emitted = self._counter("events_emitted", "Event records, or dead letters, that a sink accepted", "sink")
+        self.emitted = self._counter("events_emitted", "Event records that a sink accepted", "sink")
         self.rejected = self._counter("sink_rejected_events", "Events that a sink will never take", "sink")
         self.sink_waiting = self._gauge("sink_waiting_events", "Events that a sink has not accepted yet", "sink")
         self.failed = self._counter("events_failed", "Event records that failed", "reason")

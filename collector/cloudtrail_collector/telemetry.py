@@ -270,9 +270,12 @@ class Telemetry:
         """The number of events that a sink has not accepted yet has changed."""
         self._metrics.sink_waiting.labels(sink).set(count)
 
-    def sink_accepted(self, sink: str, count: int, rejected: int) -> None:
-        """A sink accepted a batch with so many events, beside some that it will never take."""
+    def events_accepted(self, sink: str, count: int) -> None:
+        """A sink accepted so many events of a log file, and will never take the others."""
         self._metrics.emitted.labels(sink).inc(count)
+
+    def sink_accepted(self, sink: str, rejected: int) -> None:
+        """A sink accepted a batch, but for so many lines that it will never take."""
         self._metrics.rejected.labels(sink).inc(rejected)
         self._board.accept_sink(sink)
 

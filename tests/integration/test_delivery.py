@@ -104,6 +104,8 @@ def test_a_rejected_event_goes_to_the_dead_letter_sink_and_the_others_arrive(
     assert collector.read_metric('sink_rejected_events_total{sink="siem"}') == 1
     events = collector.read_status()["events"]
     assert (events["deadLettered"], events["emitted"]) == (1, len(read_records(*files)) - 1)
+    assert collector.read_metric('events_emitted_total{sink="siem"}') == events["emitted"]
+    assert collector.read_metric('events_emitted_total{sink="rejects"}') == 0
 
 
 def test_a_rejected_event_holds_its_message_where_nobody_takes_it(

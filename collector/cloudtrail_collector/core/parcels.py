@@ -22,11 +22,12 @@ class Outlet:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """The lines that one sink gets, and the place in the log file of each."""
+    """The lines that one sink gets, and the place in the log file of each. Dead letters are no events."""
 
     sink: str
     batch: Batch
     places: Sequence[int]
+    are_events: bool = True
 
 
 def pack(selection: Selection, origin: Origin, outlets: Sequence[Outlet]) -> tuple[list[Parcel], list[LostRecord]]:

@@ -70,4 +70,4 @@ class Delivery:
         batch = Batch(b"".join(letters), len(letters), [Envelope()] * len(letters))
         shipment = Shipment(len(feeds), on_done)
         for feed in feeds:
-            feed.submit(Parcel(feed.sink.name, batch, range(len(letters))), shipment)
+            feed.submit(Parcel(feed.sink.name, batch, range(len(letters)), are_events=False), shipment)

@@ -174,6 +174,8 @@ class SinkFeed:
             done += batch.count
         for one, end, own in zip(waiting, ends, rejected, strict=True):
             if failure is None or end <= done:
+                if one.parcel.are_events:
+                    self._telemetry.events_accepted(self.sink.name, one.parcel.batch.count - len(own))
                 one.shipment.accept(one.parcel, own)
             else:
                 one.shipment.fail(failure)
@@ -191,7 +193,7 @@ class SinkFeed:
                     raise
                 self._pause(attempt, failure)
             else:
-                self._telemetry.sink_accepted(self.sink.name, batch.count - len(rejections), len(rejections))
+                self._telemetry.sink_accepted(self.sink.name, len(rejections))
                 return rejections
             finally:
                 self._telemetry.sink_answered(self.sink.name, time.monotonic() - started)
