@@ -55,7 +55,7 @@ class _Node:
             fields.insert(0, ("required", str))
             rename["required"] = required
         # gc=False: these live for the length of one file and hold nothing that could form a cycle.
-        self.struct = msgspec.defstruct("Fields", fields, rename=rename, gc=False)
+        self.struct = msgspec.defstruct("Fields", fields, rename=rename, gc=False, frozen=True)
         return self.struct
 
     def fill(self, document: Mapping[str, Any]) -> Any:
@@ -102,6 +102,10 @@ class FieldPlan:
             return attrgetter(attributes[0])
         names = path.split(".")
         return lambda fields: _walk(fields, attributes, names)
+
+    def has_only(self, paths: Iterable[str]) -> bool:
+        """Say whether structures hold these fields and nothing else, all at the top: they are keys themselves then."""
+        return self.getters.keys() == set(paths) and not any("." in path for path in paths)
 
     def build_key(self, paths: Sequence[str]) -> Callable[[Any], Any]:
         """Build what reads several paths at once, quickly.

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import compress
-from typing import Any
+from operator import not_
+from typing import Any, overload
 
 import msgspec
 
@@ -22,11 +24,9 @@ from cloudtrail_collector.core.record_split import (
     split_document,
 )
 from cloudtrail_spec.event_metrics import MetricRule
-from cloudtrail_spec.filters import FieldSelector, FilterRule
+from cloudtrail_spec.filters import FieldSelector, FilterAction, FilterRule
 
-MANY_RULES = 2
-# Of a verdict: 0 and less keep.
-KEEPS = (0).__ge__
+FEW_RULES = 2
 EVENT_ID = "eventID"
 AGGREGATED_EVENT_ID = "eventId"
 
@@ -83,9 +83,36 @@ class _Records:
         return self.restore(self.texts[number])
 
     def keep(self, stays: Sequence[bool], *, are_fields_wanted: bool = True) -> None:
-        self.texts, self.places = list(compress(self.texts, stays)), list(compress(self.places, stays))
+        self.texts = list(compress(self.texts, stays))
+        self.places = _KeptPlaces(self.places, stays, len(self.texts))
         if are_fields_wanted:
             self.fields = list(compress(self.fields, stays))
+
+
+class _KeptPlaces(Sequence[int]):
+    """The places of what stays. They are worked out when they are asked for, which is rare: for metadata, dead letters."""
+
+    def __init__(self, places: Sequence[int], stays: Sequence[bool], count: int) -> None:
+        self._before = places
+        self._stays = stays
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, number: int) -> int: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[int]: ...
+    def __getitem__(self, number: int | slice) -> int | Sequence[int]:
+        return self._places[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    @cached_property
+    def _places(self) -> list[int]:
+        return list(compress(self._before, self._stays))
 
 
 class RecordSelector:
@@ -97,6 +124,8 @@ class RecordSelector:
         """Compile. `is_known` tells of an eventID whether it was delivered before; None: nobody asks."""
         self._masker = masker
         self._names = [rule.name for rule in rules.filters]
+        # Then a verdict is never negative: what is dropped is what is not 0.
+        self._only_drops = all(rule.action is FilterAction.DROP or rule.rule_set is not None for rule in rules.filters)
         self._is_known = is_known
         ids = [] if is_known is None else [EVENT_ID, AGGREGATED_EVENT_ID]
         routes = [path for route in rules.routes for path in list_paths(route or ())]
@@ -171,12 +200,15 @@ class RecordSelector:
             return {}, {}
         verdicts = self._filter.decide(records.fields, records.read)
         # A Counter takes four times as long as one count, and most sources have a rule or two.
-        count = verdicts.count if len(self._names) <= MANY_RULES else Counter(verdicts).__getitem__
+        count = verdicts.count if len(self._names) <= FEW_RULES else Counter(verdicts).__getitem__
         dropped = {name: found for number, name in enumerate(self._names, 1) if (found := count(number))}
-        passed = {name: found for number, name in enumerate(self._names, 1) if (found := count(-number))}
+        passed = {}
+        if not self._only_drops:
+            passed = {name: found for number, name in enumerate(self._names, 1) if (found := count(-number))}
         if dropped:
             are_fields_wanted = self._is_known is not None or any(self._routes)
-            records.keep(list(map(KEEPS, verdicts)), are_fields_wanted=are_fields_wanted)
+            keeps = not_ if self._only_drops else (0).__ge__
+            records.keep(list(map(keeps, verdicts)), are_fields_wanted=are_fields_wanted)
         return dropped, passed
 
     def _drop_repetitions(self, records: _Records) -> Sequence[str]:
