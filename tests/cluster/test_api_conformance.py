@@ -318,6 +318,13 @@ def test_apply_conflicts_over_a_field_and_force_takes_it(cluster: Cluster) -> No
     assert cluster.get("widget", "w")["spec"]["color"] == "red"
 
 
+def test_apply_removes_an_object_with_the_defaults_in_it(cluster: Cluster) -> None:
+    assert cluster.ssa(widget(bounds={"max": 3}), "first").returncode == 0
+    assert cluster.get("widget", "w")["spec"]["bounds"] == {"min": 1, "max": 3}
+    assert cluster.ssa(widget(), "first").returncode == 0
+    assert "bounds" not in cluster.get("widget", "w")["spec"]
+
+
 def test_apply_merges_lists_by_key(cluster: Cluster) -> None:
     assert cluster.ssa(widget(sinks=[{"name": "a", "url": "http://a"}], tags=["x"]), "first").returncode == 0
     assert cluster.ssa(widget(sinks=[{"name": "b", "url": "http://b"}], tags=["y"]), "second").returncode == 0

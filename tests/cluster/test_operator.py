@@ -263,7 +263,7 @@ def test_figures_of_two_collectors_are_merged(site: Site, stub: CollectorStub) -
         site.wait_condition("Ready", "True", "Testing")
         status = wait_until(lambda: "lag" in site.source()["status"] and site.source()["status"], "there are figures")
     assert status["events"] == {
-        "read": 20, "filtered": 8, "repeated": 0, "masked": 0, "emitted": 12, "deadLettered": 0, "failed": 0,
+        "read": 20, "filtered": 8, "repeated": 0, "masked": 0, "emitted": 12, "unrouted": 0, "deadLettered": 0, "failed": 0,
     }  # fmt: skip
     assert (status["files"]["read"], status["lag"], status["lastEventTime"]) == (6, "4m10s", event_time)
     assert (status["replicas"], status["readyReplicas"]) == (2, 2)

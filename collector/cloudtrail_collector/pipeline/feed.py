@@ -185,7 +185,7 @@ class SinkFeed:
         for attempt in range(1, self._retry.max_attempts + 1):
             started = time.monotonic()
             try:
-                rejections = self.sink.deliver(batch)
+                rejections = self._attempt(batch)
             except SinkError as failure:
                 self._telemetry.sink_failed(failure, batch.count)
                 if attempt == self._retry.max_attempts or self._hurry.is_set():
@@ -195,9 +195,14 @@ class SinkFeed:
             else:
                 self._telemetry.sink_accepted(self.sink.name, len(rejections))
                 return rejections
-            finally:
-                self._telemetry.sink_answered(self.sink.name, time.monotonic() - started)
         raise AssertionError  # the last attempt returns or raises
+
+    def _attempt(self, batch: Batch) -> Sequence[Rejection]:
+        started = time.monotonic()
+        try:
+            return self.sink.deliver(batch)
+        finally:
+            self._telemetry.sink_answered(self.sink.name, time.monotonic() - started)
 
     def _pause(self, attempt: int, failure: SinkError) -> None:
         cap = float(self._retry.max_delay_seconds)

@@ -1,7 +1,7 @@
 """Server-side apply: a live object and a manager's whole intent -> the merged object, or the conflicts.
 
-What the manager applied before and left out now is removed, unless somebody else owns it too. What others own and the
-intent changes is a conflict; with force it is taken over.
+What the manager applied before and left out now is removed, unless somebody else owns it or a part of it. What others
+own and the intent changes is a conflict; with force it is taken over.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def apply_configuration(live: Json, config: Json, schema: Json, manager: Manager
         raise _conflicts(contested, manager)
     before = owners.get(manager)
     others = {other: own for other, own in owners.items() if other != manager}
-    for path in sorted((before.paths if before else frozenset()) - intended, key=len):
+    left_out = _with_containers(before.paths if before else frozenset()) - _with_containers(intended)
+    for path in sorted(left_out, key=len):
         if not any(_covers(path, own.paths) for own in others.values()):
             _remove(merged, path, schema)
     after: Owners = {
@@ -55,6 +56,11 @@ def apply_configuration(live: Json, config: Json, schema: Json, manager: Manager
     after[manager] = before if before and same else Ownership(intended, timestamp())
     write_owners(merged, after)
     return merged
+
+
+def _with_containers(paths: frozenset[Path]) -> set[Path]:
+    """The paths and those of the objects around them: with an object goes what defaults put into it."""
+    return {path[:length] for path in paths for length in range(1, len(path) + 1)}
 
 
 def _contested(owners: Owners, manager: Manager, changed: set[Path]) -> dict[Manager, set[Path]]:
