@@ -12,7 +12,7 @@ MINISTACK := tests/localcluster/aws/ministack
 GENERATED := crds charts/cloudtrail-operator/files
 
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONPATH := $(CURDIR)/tests
+export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/charts
 # A virtual environment of the caller's own must not win over the project's.
 unexport VIRTUAL_ENV
 
@@ -58,9 +58,18 @@ soak: setup ## Send FILES files (20000) through random faults and count every ev
 envtest: setup ## Build the real control plane (etcd, kube-apiserver, kube-controller-manager) with Go, once
 	@$(RUN) python -m localcluster.envtest_build
 
+.PHONY: bench-operator
+bench-operator: setup ## Measure the operator with 1 to 3,000 sources on the real control plane
+	@$(RUN) python -m bench_operator
+
+.PHONY: prometheus
+prometheus: setup ## Get Prometheus and promtool for the tests, without root
+	@$(RUN) python -m localcluster.prometheus
+
 .PHONY: generate
-generate: setup ## Write what is generated: the CRD
+generate: setup ## Write what is generated: the CRD, alerts, dashboards
 	@$(RUN) python -m cloudtrail_spec $(GENERATED)
+	@$(RUN) python -m observability charts/cloudtrail-operator/files
 
 .PHONY: fmt
 fmt: setup ## Format the code
@@ -71,7 +80,7 @@ fmt: setup ## Format the code
 lint: setup ## Format check, lint, types, direction of imports
 	@$(RUN) ruff format --check --quiet . || { echo "Run 'make fmt'." >&2; exit 1; }
 	@$(RUN) ruff check .
-	@$(RUN) mypy crds collector operator tests
+	@$(RUN) mypy crds collector operator charts/observability tests
 	@$(RUN) lint-imports
 
 .PHONY: verify

@@ -32,6 +32,7 @@ def test_module_is_short_enough_to_have_one_subject(module: Path) -> None:
             ("kopf", "kubernetes", "cloudtrail_operator", "aiohttp", "boto3", "tqdm", "yaml"),
         ),
         ("cloudtrail_collector.app", ("tqdm", "yaml", "confluent_kafka", "google", "opentelemetry")),
+        ("cloudtrail_operator.commands.aws", ("kopf", "kubernetes", "aiohttp", "boto3", "botocore")),
         ("cloudtrail_operator.__main__", ("boto3", "botocore", "cloudtrail_collector", "msgspec")),
     ],
 )

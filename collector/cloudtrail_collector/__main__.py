@@ -1,7 +1,8 @@
-"""Command line: `cloudtrail-collector run --config FILE`, `check CONFIG`, `events PLACE`.
+"""Command line: `cloudtrail-collector run --config FILE`, `check CONFIG`, `events PLACE`, `verify PLACE`.
 
 Exit codes: 0 after a clean end, 1 when something could not be read or it cannot go on, 2 when arguments, configuration or
-environment are wrong, 130 when `events` was interrupted.
+environment are wrong, 130 when `events` or `verify` was interrupted. Of `verify`: 1 when something is not proven, 2 also
+when something could not be read.
 """
 
 import os
@@ -29,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from cloudtrail_collector.commands.events import run_events  # noqa: PLC0415
 
         return run_events(options)
+    if options.command == "verify":
+        from cloudtrail_collector.commands.verify import run_verify  # noqa: PLC0415
+
+        return run_verify(options)
     return _run(options)
 
 

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from cloudtrail_collector.errors import ConfigurationError
 from cloudtrail_spec.base import describe_errors
-from cloudtrail_spec.features import find_unavailable
 from cloudtrail_spec.pipeline import Mode, PipelineSpec
 
 LOG_LEVELS = ("Debug", "Info", "Warning", "Error")
@@ -90,9 +89,6 @@ def read_configuration(path: Path) -> Configuration:
         lines = describe_errors(error, root="")
         # What is about no field is about the file.
         raise ConfigurationError([f"{path}{line}" if line.startswith(": ") else line for line in lines]) from error
-    errors = [line.removeprefix("spec.") for line in find_unavailable(pipeline)]
     if pipeline.mode is Mode.PAUSED:
-        errors.append("mode: a collector does not run in mode Paused, use Test or Active")
-    if errors:
-        raise ConfigurationError(errors)
+        raise ConfigurationError(["mode: a collector does not run in mode Paused, use Test or Active"])
     return Configuration(pipeline, hashlib.sha256(content).hexdigest())

@@ -13,6 +13,7 @@ from cloudtrail_collector import __version__
 from cloudtrail_collector.core.bucket_health import BucketHealth
 from cloudtrail_collector.core.feedback import FeedbackWatch
 from cloudtrail_collector.core.notification_health import NotificationHealth
+from cloudtrail_collector.core.recent import Moment, Recent
 from cloudtrail_collector.core.redrive import judge_redrive
 from cloudtrail_collector.errors import AwsError, SinkError
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
@@ -64,7 +65,7 @@ class StatusBoard:
         self._last_receive_at: datetime | None = None
         self._last_event_time: datetime | None = None
         self._lag_seconds: int | None = None
-        self._oldest_age: float | None = None
+        self._recent = Recent(_read_clocks())
         self._queue: QueueFigures | None = None
         self._samples: deque[bytes] = deque(maxlen=MAX_SAMPLES)
 
@@ -91,8 +92,11 @@ class StatusBoard:
     def note_receive(self, count: int, oldest_age: float | None) -> None:
         """Note a receive that succeeded."""
         with self._lock:
-            self._last_receive_at, self._oldest_age = datetime.now(UTC), oldest_age
+            now = _read_clocks()
+            self._last_receive_at = now.time
             self._counts["received"] += count
+            if count:
+                self._recent.note_messages(oldest_age, now)
             if not self._is_delete_refused:
                 self._accept(ConditionType.QUEUE_REACHABLE, "Messages can be received.")
 
@@ -190,6 +194,16 @@ class StatusBoard:
                 self._lag_seconds = max(0, int((datetime.now(UTC) - newest).total_seconds()))
                 self._last_event_time = max(newest, self._last_event_time or newest)
 
+    def note_events(self, count: int) -> None:
+        """Note that event records were read, whatever becomes of them."""
+        with self._lock:
+            self._recent.note_events(count, _read_clocks())
+
+    def note_dead_letters(self, count: int, reason: str) -> None:
+        """Note that the dead-letter sink took events or files."""
+        with self._lock:
+            self._recent.note_dead_letters(count, reason, _read_clocks())
+
     def note_own_reads(self, samples: int, own_reads: int) -> None:
         """Note how many of some samples are the collector's own reads."""
         with self._lock:
@@ -200,6 +214,7 @@ class StatusBoard:
     def note_file(self) -> None:
         """Note that an announced log file was read."""
         with self._lock:
+            self._recent.note_object(_read_clocks())
             self._notifications = self._notifications.after_read()
 
     def note_fruitless(self) -> None:
@@ -228,7 +243,8 @@ class StatusBoard:
     def build_report(self) -> CollectorReport:
         """Build what `GET /status` answers."""
         with self._lock:
-            age = None if self._oldest_age is None else int(self._oldest_age)
+            now = _read_clocks()
+            age = self._recent.find_oldest_age(now)
             return CollectorReport(
                 version=__version__,
                 config_hash=self._config_hash,
@@ -242,6 +258,7 @@ class StatusBoard:
                 messages=self._build_message_counts(),
                 files=self._build_file_counts(),
                 events=self._build_event_counts(),
+                activity=self._recent.describe(now),
                 checks=(*self._checks.values(), *self._build_warnings()),
                 last_error=self._last_error,
             )
@@ -321,6 +338,10 @@ class StatusBoard:
 
     def _set_check(self, kind: ConditionType, status: ConditionStatus, reason: Reason, message: str) -> None:
         self._checks[kind] = _build_check(kind, status, reason, message)
+
+
+def _read_clocks() -> Moment:
+    return Moment(time.monotonic(), datetime.now(UTC))
 
 
 def _build_check(kind: ConditionType, status: ConditionStatus, reason: Reason, message: str) -> Check:

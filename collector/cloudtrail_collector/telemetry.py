@@ -197,6 +197,7 @@ class Telemetry:
         """The dead-letter sink was told about an object that cannot be read; it counts as done."""
         self._metrics.files.labels("dead_lettered", reason.value).inc()
         self._board.add(files_dead_lettered=1)
+        self._board.note_dead_letters(1, reason.value)
         self._board.note_error("decode", reason.value, key, str(error), kind="file")
         fields = {"key": key, "reason": reason.value, "error": str(error)}
         log.warning("object cannot be read and went to the dead-letter sink", extra={"fields": fields})
@@ -221,6 +222,7 @@ class Telemetry:
             self._metrics.passed.labels(rule).inc(count)
         self._metrics.unrouted.inc(selection.unrouted)
         self._metrics.repeated.inc(selection.repeated)
+        self._board.note_events(selection.read)
         filtered = sum(selection.dropped.values())
         self._board.add(
             events_read=selection.read, filtered=filtered, repeated=selection.repeated, unrouted=selection.unrouted
@@ -242,6 +244,8 @@ class Telemetry:
             masked=selection.masked,
             dead_lettered=len({one.index for one in lost}),
         )
+        if lost:
+            self._board.note_dead_letters(len({one.index for one in lost}), lost[-1].reason.value)
         self._board.note_samples(samples, times)
         newest = self._board.last_event_time
         if newest is not None:

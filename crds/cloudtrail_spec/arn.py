@@ -40,10 +40,14 @@ class Arn:
         return cls(*parts[1:])
 
 
-def build_queue_url(queue_arn: str) -> str:
-    """Derive the URL of a queue from its ARN, so that `sqs:GetQueueUrl` is not needed. Raises ValueError."""
+def build_queue_url(queue_arn: str, endpoint: str | None = None) -> str:
+    """Derive the URL of a queue from its ARN, so that `sqs:GetQueueUrl` is not needed. Raises ValueError.
+
+    Owner and name are what counts in it; the host is the partition's, or that of an endpoint of one's own.
+    """
     arn = Arn.parse(queue_arn)
-    return f"https://sqs.{arn.region}.{DNS_SUFFIXES[arn.partition]}/{arn.account}/{arn.resource}"
+    base = f"https://sqs.{arn.region}.{DNS_SUFFIXES[arn.partition]}" if endpoint is None else endpoint.rstrip("/")
+    return f"{base}/{arn.account}/{arn.resource}"
 
 
 def build_bucket_arn(partition: str, bucket: str, key: str | None = None) -> str:

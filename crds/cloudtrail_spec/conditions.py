@@ -1,7 +1,7 @@
 """Every condition type and reason of a CloudTrailSource: a public vocabulary, each word with its meaning.
 
-Polarity by the Kubernetes API conventions and kstatus: all types but
-`Reconciling` and `Stalled` are good when True; `Reconciling` and `Stalled` are present only while they are True.
+Polarity by the Kubernetes API conventions and kstatus. `Reconciling` and `Stalled` are present only while they are True.
+`Lagging`, `DeadLettering` and `QueueConflict` are always present and bad when True; all others are good when True.
 """
 
 from enum import StrEnum
@@ -34,6 +34,16 @@ class ConditionType(StrEnum):
     receives. Collecting goes on."""
     NO_FEEDBACK_LOOP = "NoFeedbackLoop"
     """False: many events are the collectors' own reads of the bucket, which the trail logs as data events."""
+    DATA_FLOWING = "DataFlowing"
+    """True: an object was read within the last half hour. False: the queue has given messages for half an hour, and
+    none led to an object that was read. Unknown: the queue gives nothing."""
+    LAGGING = "Lagging"
+    """True: messages have waited in the queue for longer than the operator's setting lagSeconds. Collecting goes on."""
+    DEAD_LETTERING = "DeadLettering"
+    """True: events or files went to deadLetterSink within the last fifteen minutes, or messages wait in the queue's
+    dead-letter queue. Collecting goes on."""
+    QUEUE_CONFLICT = "QueueConflict"
+    """True: another source uses the same queue, so that each of them gets a part of the messages."""
 
 
 class Reason(StrEnum):
@@ -45,6 +55,8 @@ class Reason(StrEnum):
     """Collectors are up and receive from the queue."""
     TESTING = "Testing"
     """Collectors are up in mode Test: nothing is deleted from the queue."""
+    SCALED_TO_ZERO = "ScaledToZero"
+    """The autoscaler runs no collector: Ready when that is because the queue is empty, not when it cannot start one."""
     ROLLING_OUT = "RollingOut"
     """Collectors are being started, replaced or stopped."""
     WAITING_FOR_COLLECTORS = "WaitingForCollectors"
@@ -53,10 +65,15 @@ class Reason(StrEnum):
     """A collector pod cannot start or keeps crashing."""
     INVALID_SPEC = "InvalidSpec"
     """The spec breaks a rule; the message lists every mistake."""
+    NOT_ALLOWED = "NotAllowed"
+    """The operator's allow-list does not let the source's namespace use what it names; it has no workload."""
     FEATURE_NOT_AVAILABLE = "FeatureNotAvailable"
-    """The spec uses something that this version does not do yet."""
+    """The spec asks for something that needs what this cluster lacks; the message names it."""
     RECONCILE_FAILED = "ReconcileFailed"
     """Kubernetes refused or failed a request; it is tried again."""
+    WORKLOAD_REJECTED = "WorkloadRejected"
+    """Kubernetes, or an admission rule of the cluster, does not accept a part of the workload; the message has its own
+    words."""
     SUCCEEDED = "Succeeded"
     """The last attempt succeeded."""
     NOT_OBSERVED = "NotObserved"
@@ -91,6 +108,28 @@ class Reason(StrEnum):
     """The queue moves messages to its dead-letter queue after fewer receives than restarts of a test may cause."""
     READS_ITSELF = "ReadsItself"
     """The trail logs reads of its own bucket as data events, so that reading its log files makes new ones."""
+    FLOWING = "Flowing"
+    """Objects are read."""
+    NO_OBJECTS_READ = "NoObjectsRead"
+    """The queue gives messages, but for a long time no object was read to its end."""
+    QUEUE_EMPTY = "QueueEmpty"
+    """The queue gives no messages."""
+    HOLDING = "Holding"
+    """The test holds as many messages as it may (test.maxMessages), and receives no more."""
+    BEHIND = "Behind"
+    """Messages wait in the queue for too long before they are received."""
+    UP_TO_DATE = "UpToDate"
+    """Messages are received in time."""
+    DEAD_LETTER_SINK = "DeadLetterSink"
+    """Events or files lately went to deadLetterSink."""
+    DEAD_LETTER_QUEUE = "DeadLetterQueue"
+    """Messages that failed too often wait in the queue's dead-letter queue."""
+    NO_DEAD_LETTERS = "NoDeadLetters"
+    """Nothing was given up on lately."""
+    SHARED_QUEUE = "SharedQueue"
+    """Another source uses the same queue; the message names it."""
+    OWN_QUEUE = "OwnQueue"
+    """No other source uses the queue."""
     SINK_REJECTED = "SinkRejected"
     """A sink refused a batch."""
     SINK_UNREACHABLE = "SinkUnreachable"

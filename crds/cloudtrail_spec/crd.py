@@ -62,6 +62,7 @@ def _build_columns() -> list[dict[str, Any]]:
     ]
     wide = [
         ("Events", "integer", ".status.events.emitted"),
+        ("Per-Second", "string", ".status.events.perSecond"),
         ("Bucket", "string", ".spec.bucket"),
         ("Queue", "string", ".spec.queueArn"),
         ("Last-Error", "string", ".status.lastError.message"),

@@ -4,11 +4,10 @@ Counters are since the start of the process. A reader ignores fields that it doe
 operator may differ in version.
 """
 
-from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from cloudtrail_spec.base import ApiModel
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
@@ -34,12 +33,12 @@ class CollectorState(StrEnum):
 class QueueFigures(ReportModel):
     """The queue's attributes at `observed_at`. Counts are approximate, as SQS gives them."""
 
-    observed_at: datetime
+    observed_at: AwareDatetime
     visible: int
     in_flight: int
     delayed: int
     oldest_age_seconds: int | None = None
-    """Age of the oldest message received lately; None when the queue was empty."""
+    """How long the oldest message of the last five minutes had waited; None when none was received."""
     visibility_timeout_seconds: int | None = None
     dead_letter_queue_arn: str | None = None
     max_receive_count: int | None = None
@@ -97,13 +96,31 @@ class Check(ReportModel):
 class LastError(ReportModel):
     """The newest error. `action` is an IAM action such as s3:GetObject, `resource` an ARN (or a sink's name)."""
 
-    time: datetime
+    time: AwareDatetime
     action: str
     code: str
     resource: str
     message: str
     count: int = Field(ge=1)
     """How often this very error (action, code, resource) happened since the process started."""
+
+
+class Activity(ReportModel):
+    """What the collector did lately. Times are None for what has not happened since the process started."""
+
+    last_message_at: AwareDatetime | None = None
+    """When a receive last brought messages."""
+    unread_since: AwareDatetime | None = None
+    """When the first message came after the last object that was read, or after half an hour without any; None when an
+    object was read since."""
+    last_object_at: AwareDatetime | None = None
+    """When an object was last read to its end, and all of it accepted by the sinks."""
+    events_per_second: float = Field(default=0.0, ge=0)
+    """Event records read per second, over five minutes or since the start."""
+    dead_lettered: int = 0
+    """Events and files that went to the dead-letter sink within the last fifteen minutes."""
+    last_dead_letter_at: AwareDatetime | None = None
+    last_dead_letter_reason: str | None = None
 
 
 class CollectorReport(ReportModel):
@@ -114,10 +131,10 @@ class CollectorReport(ReportModel):
     """SHA-256 of the configuration file's bytes, hex: tells the operator which configuration this process runs."""
     mode: Mode
     state: CollectorState
-    started_at: datetime
-    last_receive_at: datetime | None = None
+    started_at: AwareDatetime
+    last_receive_at: AwareDatetime | None = None
     """When a ReceiveMessage last succeeded, with or without messages."""
-    last_event_time: datetime | None = None
+    last_event_time: AwareDatetime | None = None
     """Newest eventTime emitted."""
     lag_seconds: int | None = None
     """Seconds from eventTime to emitted, for the newest event of the last file."""
@@ -125,5 +142,7 @@ class CollectorReport(ReportModel):
     messages: MessageCounts = MessageCounts()
     files: FileCounts = FileCounts()
     events: EventCounts = EventCounts()
+    activity: Activity | None = None
+    """None: the collector is older than this part of the report."""
     checks: tuple[Check, ...] = ()
     last_error: LastError | None = None

@@ -10,12 +10,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from cloudtrail_spec.arn import ROLE_ARN_PATTERN
 from cloudtrail_spec.base import ApiModel, CelRule
+from cloudtrail_spec.collector import CollectorSettings
+from cloudtrail_spec.kube import SecretReference
 from cloudtrail_spec.pipeline import PipelineSpec
-
-DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
-LabelKey = Annotated[str, StringConstraints(max_length=317)]
-LabelValue = Annotated[str, StringConstraints(max_length=63)]
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$", max_length=32)]
 
 
 class CredentialsType(StrEnum):
@@ -24,12 +21,6 @@ class CredentialsType(StrEnum):
     IRSA = "IRSA"
     POD_IDENTITY = "PodIdentity"
     SECRET = "Secret"  # noqa: S105  (a kind of credentials, not one)
-
-
-class SecretReference(ApiModel):
-    """A Secret in the source's own namespace."""
-
-    name: DnsName = Field(description="Name of the Secret.")
 
 
 class Credentials(ApiModel):
@@ -66,90 +57,24 @@ class Credentials(ApiModel):
         return self
 
 
-class ResourceAmounts(ApiModel):
-    """Amounts of compute resources."""
-
-    cpu: Quantity | None = Field(None, description="CPU, such as 500m. A collector uses at most one core well.")
-    memory: Quantity | None = Field(None, description="Memory, such as 512Mi.")
-
-
-class Resources(ApiModel):
-    """Compute resources of a collector container."""
-
-    requests: ResourceAmounts | None = Field(None, description="What the scheduler reserves.")
-    limits: ResourceAmounts | None = Field(None, description="What the container may use at most.")
-
-
-class Toleration(ApiModel):
-    """A toleration, as in a Pod."""
-
-    key: LabelKey | None = Field(None, description="Taint key; absent means every key (with operator Exists).")
-    operator: Annotated[str, StringConstraints(pattern="^(Equal|Exists)$", max_length=6)] | None = Field(
-        None, description="Equal or Exists."
-    )
-    value: LabelValue | None = Field(None, description="Taint value, for operator Equal.")
-    effect: (
-        Annotated[str, StringConstraints(pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$", max_length=16)] | None
-    ) = Field(None, description="Taint effect; absent means every effect.")
-    toleration_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
-        None, description="How long a NoExecute taint is tolerated, in seconds."
-    )
-
-
-class LogLevel(StrEnum):
-    """How much a collector logs to standard error."""
-
-    DEBUG = "Debug"
-    INFO = "Info"
-    WARNING = "Warning"
-    ERROR = "Error"
-
-
-class CollectorSettings(ApiModel):
-    """How the collector pods look."""
-
-    replicas: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        None, description="Number of collectors in modes Test and Active. Absent: 1. They share the queue's work."
-    )
-    image: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
-        None, description="Collector image. Absent: the one that the operator was installed with."
-    )
-    image_pull_policy: (
-        Annotated[str, StringConstraints(pattern="^(Always|IfNotPresent|Never)$", max_length=16)] | None
-    ) = Field(None, description="Always, IfNotPresent or Never. Absent: Kubernetes' default.")
-    image_pull_secrets: Annotated[tuple[SecretReference, ...], Field(max_length=8)] = Field(
-        default=(), description="Secrets for pulling the image."
-    )
-    log_level: LogLevel = Field(default=LogLevel.INFO, description="How much the collectors log.")
-    resources: Resources | None = Field(
-        None, description="Compute resources. Absent: requests of 100m and 256Mi, a memory limit of 1Gi, no CPU limit."
-    )
-    termination_grace_period_seconds: Annotated[int, Field(ge=5, le=3600)] = Field(
-        default=60,
-        description="How long a collector may take to finish or give back its messages when it stops, in seconds.",
-    )
-    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = Field(
-        default={}, description="Extra labels of the pods."
-    )
-    annotations: Annotated[dict[LabelKey, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=32)] = (
-        Field(default={}, description="Extra annotations of the pods.")
-    )
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = Field(
-        default={}, description="Labels that a node must have to run the pods."
-    )
-    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=16)] = Field(
-        default=(), description="Taints that the pods tolerate."
-    )
-    priority_class_name: DnsName | None = Field(None, description="PriorityClass of the pods.")
-
-
 class Scaling(ApiModel):
-    """Bounds for autoscaling the collectors on the queue's backlog."""
+    """Autoscaling of the collectors on the queue's backlog.
 
-    min: Annotated[int, Field(ge=0, le=100)] = Field(default=1, description="Fewest collectors.")
+    By a ScaledObject where KEDA is installed, else by a HorizontalPodAutoscaler.
+    """
+
+    min: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=1, description="Fewest collectors. 0 stops the last one while the queue is empty, and needs KEDA."
+    )
     max: Annotated[int, Field(ge=1, le=100)] = Field(description="Most collectors.")
     target_messages: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=1000, description="Messages, visible and in flight, that one collector should face."
+    )
+    target_cpu_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None,
+        alias="targetCPUPercent",
+        description="Average use of the requested CPU, in percent, above which collectors are added even if the backlog"
+        " is small. Absent: only the backlog counts.",
     )
 
     cel_rules: ClassVar = (CelRule("self.min <= self.max", "min must not be greater than max", ".min"),)
@@ -171,7 +96,20 @@ REPLICAS_RULE = CelRule(
     "scaling and collector.replicas exclude each other",
     ".scaling",
 )
-
+MOST_HELD = 100_000  # SQS refuses receives at about 120,000 messages in flight in one queue
+HELD_RULE = CelRule(
+    f"!has(self.scaling) || !has(self.test) || self.scaling.max * self.test.maxMessages <= {MOST_HELD}",
+    f"scaling.max times test.maxMessages must not be greater than {MOST_HELD:,}: SQS allows 120,000 messages in flight",
+    ".scaling",
+)
+CPU_RULE = CelRule(
+    "!has(self.scaling) || !has(self.scaling.targetCPUPercent) || !has(self.collector) || !has(self.collector.resources)"
+    " || (has(self.collector.resources.requests) && has(self.collector.resources.requests.cpu))"
+    " || (has(self.collector.resources.limits) && has(self.collector.resources.limits.cpu))",
+    "scaling.targetCPUPercent needs collector.resources.requests.cpu: it is a share of what is requested",
+    ".scaling",
+)
+SCALING_RULES = (REPLICAS_RULE, HELD_RULE, CPU_RULE)
 
 FILE_MESSAGE = "a file sink in a cluster writes below /data, where a volume is mounted: /data/<folder>/<file>"
 FILE_RULES = (
@@ -203,22 +141,35 @@ class CloudTrailSourceSpec(PipelineSpec):
     collector: CollectorSettings | None = Field(None, description="How the collector pods look.")
     scaling: Scaling | None = Field(
         None,
-        description="Autoscaling on the backlog. Not available in this version: a source that sets it is Stalled.",
+        description="Autoscaling on the queue's backlog; the autoscaler then decides the number of collectors. Mode Paused"
+        " wins over it.",
     )
 
-    cel_rules: ClassVar[Sequence[CelRule]] = (*PipelineSpec.cel_rules, ROLE_RULE, REPLICAS_RULE, *FILE_RULES)
+    cel_rules: ClassVar[Sequence[CelRule]] = (*PipelineSpec.cel_rules, ROLE_RULE, *SCALING_RULES, *FILE_RULES)
 
     @model_validator(mode="after")
     def _deployment_rules(self) -> Self:
         if (self.credentials_in_force.type is CredentialsType.IRSA) != (self.role_arn is not None):
             raise ValueError(ROLE_RULE.message)
-        if self.scaling is not None and self.collector is not None and self.collector.replicas is not None:
-            raise ValueError(REPLICAS_RULE.message)
         paths = [sink.file.path for sink in self.all_sinks if sink.file is not None]
         if not all(re.match("/data/.+/", path) for path in paths):
             raise ValueError(FILE_MESSAGE)
         if len({dirname(path) for path in paths}) < len(paths):
             raise ValueError(SHARED_FOLDER)
+        return self
+
+    @model_validator(mode="after")
+    def _scaling_rules(self) -> Self:
+        if self.scaling is None:
+            return self
+        if self.collector_settings.replicas is not None:
+            raise ValueError(REPLICAS_RULE.message)
+        if self.scaling.max * self.test_settings.max_messages > MOST_HELD:
+            raise ValueError(HELD_RULE.message)
+        resources = self.collector_settings.resources
+        amounts = (resources.requests, resources.limits) if resources else ()
+        if self.scaling.target_cpu_percent and resources and not any(amount and amount.cpu for amount in amounts):
+            raise ValueError(CPU_RULE.message)
         return self
 
     @property

@@ -38,10 +38,15 @@ class QueueStatus(ApiModel):
     visible: Count = Field(default=0, description="Messages that wait, approximately.")
     in_flight: Count = Field(default=0, description="Messages received and not yet deleted, approximately.")
     delayed: Count = Field(default=0, description="Messages not yet available, approximately.")
-    oldest_age_seconds: Count | None = Field(None, description="Age of the oldest message received lately, in seconds.")
+    oldest_age_seconds: Count | None = Field(
+        None, description="How long the oldest message received lately had waited."
+    )
     dead_letter_queue_arn: Text | None = Field(None, description="ARN of the queue's dead-letter queue, if it has one.")
     max_receive_count: Count | None = Field(
         None, description="Receives after which SQS moves a message to the dead-letter queue."
+    )
+    dead_letter_visible: Count | None = Field(
+        None, description="Messages that wait in the dead-letter queue; absent where it may not be asked."
     )
 
 
@@ -65,6 +70,9 @@ class EventStatus(ApiModel):
     emitted: Count = Field(default=0, description="Event records that the sinks accepted.")
     dead_lettered: Count = Field(default=0, description="Event records that are not JSON and went to deadLetterSink.")
     failed: Count = Field(default=0, description="Event records that could not be decoded or delivered.")
+    per_second: Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]$", max_length=32)] | None = Field(
+        None, description="Event records read per second over five minutes, such as 12.4."
+    )
 
 
 class LastErrorStatus(ApiModel):
@@ -75,7 +83,7 @@ class LastErrorStatus(ApiModel):
     code: Text = Field(description="AWS's error code, such as AccessDenied.")
     resource: Text = Field(description="ARN of the resource, or the sink's name.")
     message: Text = Field(description="What went wrong, in words.")
-    count: Count = Field(description="How often this very error happened since the collector started.")
+    count: Count = Field(description="How often this very error happened since the collectors that tell of it started.")
 
 
 class CloudTrailSourceStatus(ApiModel):

@@ -1,4 +1,4 @@
-"""The command line: `cloudtrail-operator run`."""
+"""The command line: `cloudtrail-operator run`, and `aws`, which works without a cluster."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ import sys
 
 from cloudtrail_operator import __version__
 from cloudtrail_operator.adapters.access import AccessError, find_access
+from cloudtrail_operator.errors import LeaseLostError
 from cloudtrail_operator.logs import set_up_logs
 from cloudtrail_operator.main import run
 from cloudtrail_operator.settings import SettingsError, read_settings
@@ -19,9 +20,14 @@ ENVIRONMENT = """environment (CLOUDTRAIL_OPERATOR_ stands before each but the la
   POLL_SECONDS                how often a collector is asked for its report (default 15)
   STATUS_SECONDS              how often figures in a status are written at most (default 60)
   STALL_SECONDS               how long denied access lasts before a source is Stalled (default 300)
+  LAG_SECONDS                 how long messages may wait before a source is Lagging (default 900)
   COLLECTOR_NODE_SELECTOR     JSON object, for every collector
   COLLECTOR_TOLERATIONS       JSON array, for collectors whose source names none
   COLLECTOR_POD_ANNOTATIONS   JSON object, for every collector pod
+  COLLECTOR_EXTRA_ENV         JSON array of variables, for every collector
+  ALLOW_LIST                  JSON array of rules that bound what namespaces may use (default: none, all is allowed)
+  LEASE                       namespace/name of the Lease that replicas compete for (default: this is the only one)
+  INSTANCE                    name of this replica, in the Lease and in Events (default: the host's name)
   LOG_LEVEL                   DEBUG, INFO, WARNING or ERROR (default INFO)
   LISTEN_PORT                 port of /healthz, /readyz, /metrics (default 8080)
   CLOUDTRAIL_LISTEN_HOST      address to listen on (default 0.0.0.0)
@@ -30,6 +36,11 @@ ENVIRONMENT = """environment (CLOUDTRAIL_OPERATOR_ stands before each but the la
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit code: 0 after a signal, 1 after a failure, 2 for bad settings."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["aws"]:
+        from cloudtrail_operator.commands.aws import run_aws  # noqa: PLC0415  (`run` does without)
+
+        return run_aws(arguments[1:])
     _parse(arguments)
     try:
         settings, access = read_settings(os.environ), find_access()
@@ -42,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     set_up_logs(settings.log_level)
     try:
         asyncio.run(run(settings, access))
+    except LeaseLostError as error:
+        logging.getLogger("cloudtrail_operator").error("lost the lease", extra={"error": str(error)})
+        return 1
     except Exception:
         logging.getLogger("cloudtrail_operator").exception("failed")
         return 1
@@ -58,6 +72,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"cloudtrail-operator {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="watch CloudTrailSources and run their collectors, until stopped")
+    commands.add_parser(
+        "aws", help="say what a CloudTrailSource needs in AWS: policies, or a template that makes it all"
+    )
     return parser.parse_args(arguments)
 
 

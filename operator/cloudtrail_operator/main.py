@@ -2,91 +2,108 @@
 
 import asyncio
 import logging
-import socket
+import secrets
+import signal
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
-import kopf
-
-from cloudtrail_operator import __version__
+from cloudtrail_operator import __version__, telemetry
 from cloudtrail_operator.adapters.access import Access
+from cloudtrail_operator.adapters.api_client import ApiClient
 from cloudtrail_operator.adapters.clock import SystemClock
 from cloudtrail_operator.adapters.collectors import HttpReports
 from cloudtrail_operator.adapters.health_server import start_health_server
 from cloudtrail_operator.adapters.kubernetes import KubernetesCluster
+from cloudtrail_operator.adapters.lease import KubernetesLease
 from cloudtrail_operator.adapters.recorder import EventRecorder
+from cloudtrail_operator.core.flow import FlowLimits
 from cloudtrail_operator.core.workload import CollectorDefaults
-from cloudtrail_operator.handlers.startup import build_kopf_settings, register_login
-from cloudtrail_operator.handlers.watches import Inbox, register_watches
+from cloudtrail_operator.handlers.heartbeats import Heartbeats
+from cloudtrail_operator.handlers.operator import Operator, run_together
+from cloudtrail_operator.handlers.watches import Inbox, Watches
+from cloudtrail_operator.ports import Permit
+from cloudtrail_operator.reconcile.election import Alone, Election
 from cloudtrail_operator.reconcile.engine import Engine
 from cloudtrail_operator.reconcile.reconciler import Outside, Policy, Reconciler
-from cloudtrail_operator.reconcile.resync import RESYNC_SECONDS, Resync
+from cloudtrail_operator.reconcile.resync import Resync
+from cloudtrail_operator.reconcile.served_kinds import ServedKinds
+from cloudtrail_operator.reconcile.source_metrics import SourceMetrics
 from cloudtrail_operator.reconcile.store import Store
 from cloudtrail_operator.settings import Settings
+from cloudtrail_operator.telemetry import REGISTRY
 
 LOGGER = logging.getLogger(__name__)
 
 
 async def run(settings: Settings, access: Access) -> None:
     """Run the operator until SIGTERM or SIGINT. Raises what makes it impossible to go on."""
-    clock = SystemClock()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        cluster = await stack.enter_async_context(KubernetesCluster(access))
-        reports = await stack.enter_async_context(HttpReports())
-        recorder = EventRecorder(cluster, clock, socket.gethostname())
-        store = Store()
-        engine = Engine(store, Reconciler(store, Outside(cluster, reports, recorder, clock), _policy(settings)), clock)
-        resync = Resync(cluster, engine, clock, settings.watch_namespaces)
+        clock = SystemClock()
+        election = await _build_election(settings, access, clock, stack)
+        operator = await _build_operator(settings, access, clock, election or Alone(), stack)
+        telemetry.lead_with(lambda: election is None or election.leading)
         server = await start_health_server(
             settings.listen_host,
             settings.listen_port,
-            alive=lambda: find_problems(engine, resync, clock),
-            ready=lambda: [] if resync.finished_at else ["nothing was listed yet"],
+            alive=lambda: operator.find_problems(clock, election.looked_at if election else None),
+            ready=lambda: find_unready(operator, election),
         )
         stack.push_async_callback(server.cleanup)
         LOGGER.info("started", extra={"version": __version__, "server": access.server})
-        await resync.fill()
-        await _run_together(settings, access, engine, resync)
+        if election is None:
+            await run_together(stop.wait(), operator.run())
+        else:
+            await _run_elected(stop, operator, election)
     LOGGER.info("stopped")
 
 
-def find_problems(engine: Engine, resync: Resync, clock: SystemClock) -> list[str]:
-    """List why the process should be restarted. That the API server is away for a while is no reason."""
-    problems = [f"the look at {key} does not end" for key in engine.stuck]
-    if resync.finished_at and clock.monotonic() - resync.finished_at > 3 * RESYNC_SECONDS:
-        problems.append("nothing was listed for a long time")
-    problems += [f"the watch of {kind.value.kind} is silent" for kind in resync.silent_watches]
-    return problems
+async def _run_elected(stop: asyncio.Event, operator: Operator, election: Election) -> None:
+    """Act while elected. The lease is given back when nothing acts any more."""
 
+    async def lead() -> None:
+        await election.won.wait()
+        await operator.run()
 
-async def _run_together(settings: Settings, access: Access, engine: Engine, resync: Resync) -> None:
-    """Run kopf, which ends on a signal, and beside it what ends with it. The end of any ends all."""
-    watches = asyncio.create_task(_watch(settings, access, Inbox(engine, resync)), name="watches")
-    beside = [
-        asyncio.create_task(engine.run(), name="engine"),
-        asyncio.create_task(resync.run(), name="resync"),
-    ]
     try:
-        done, _ = await asyncio.wait([watches, *beside], return_when=asyncio.FIRST_COMPLETED)
+        await run_together(stop.wait(), election.run(operator.resync.ask), lead())
     finally:
-        for task in (watches, *beside):
-            task.cancel()
-        await asyncio.gather(watches, *beside, return_exceptions=True)
-    for task in done:
-        task.result()
+        await election.release()
 
 
-async def _watch(settings: Settings, access: Access, inbox: Inbox) -> None:
-    registry = kopf.OperatorRegistry()
-    kopf_settings = build_kopf_settings()
-    register_login(registry, access)
-    register_watches(registry, kopf_settings, inbox)
-    await kopf.operator(
-        registry=registry,
-        settings=kopf_settings,
-        standalone=True,
-        clusterwide=not settings.watch_namespaces,
-        namespaces=settings.watch_namespaces,
-    )
+def find_unready(operator: Operator, election: Election | None) -> list[str]:
+    """List why the process is not ready. A standby is, or a rollout would wait for it for ever."""
+    if election is not None and not election.won.is_set():
+        return [] if election.looked_at else ["nothing is known about the lease yet"]
+    return [] if operator.resync.finished_at else ["nothing was listed yet"]
+
+
+async def _build_election(
+    settings: Settings, access: Access, clock: SystemClock, stack: AsyncExitStack
+) -> Election | None:
+    if settings.lease is None:
+        return None
+    # A session of its own: the lease must not wait for a free connection behind everything else.
+    client = await stack.enter_async_context(ApiClient(access, clock, connections=2))
+    lease = KubernetesLease(client, settings.lease.namespace, settings.lease.name)
+    return Election(lease, clock, f"{settings.instance}_{secrets.token_hex(4)}")
+
+
+async def _build_operator(
+    settings: Settings, access: Access, clock: SystemClock, permit: Permit, stack: AsyncExitStack
+) -> Operator:
+    client = await stack.enter_async_context(ApiClient(access, clock))
+    cluster = KubernetesCluster(client, permit)
+    reports = HttpReports()
+    outside = Outside(cluster, reports, EventRecorder(cluster, clock, settings.instance), clock)
+    store, served, heartbeats = Store(), ServedKinds(cluster), Heartbeats(clock)
+    REGISTRY.register(SourceMetrics(store))
+    engine = Engine(store, Reconciler(store, served, outside, _policy(settings)), clock)
+    resync = Resync(cluster, served, engine, clock, settings.watch_namespaces)
+    watches = Watches(access, settings.watch_namespaces, Inbox(engine, resync), served, heartbeats)
+    return Operator(client, engine, resync, watches)
 
 
 def _policy(settings: Settings) -> Policy:
@@ -96,8 +113,11 @@ def _policy(settings: Settings) -> Policy:
             node_selector=settings.collector_node_selector,
             tolerations=settings.collector_tolerations,
             pod_annotations=settings.collector_pod_annotations,
+            extra_env=settings.collector_extra_env,
         ),
+        allow_list=settings.allow_list,
         poll_seconds=settings.poll_seconds,
         status_seconds=settings.status_seconds,
         stall_seconds=settings.stall_seconds,
+        flow=FlowLimits(lag=timedelta(seconds=settings.lag_seconds)),
     )

@@ -2,12 +2,20 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from cloudtrail_operator.core.allow_list import AllowList, parse_allow_list
+from cloudtrail_spec.base import describe_errors
+from cloudtrail_spec.pod_extras import ExtraVariable
 
 PREFIX = "CLOUDTRAIL_OPERATOR_"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LEASE = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -17,6 +25,13 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class LeaseName(NamedTuple):
+    """Which Lease the replicas of the operator compete for."""
+
+    namespace: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +48,22 @@ class Settings:
     """STATUS_SECONDS: how often figures in a status are written at most (60)."""
     stall_seconds: float
     """STALL_SECONDS: how long denied access lasts before the source counts as stalled (300)."""
+    lag_seconds: float
+    """LAG_SECONDS: how long messages may wait in the queue before a source counts as lagging (900)."""
     collector_node_selector: dict[str, str]
     """COLLECTOR_NODE_SELECTOR: JSON object, for every collector."""
     collector_tolerations: tuple[dict[str, Any], ...]
     """COLLECTOR_TOLERATIONS: JSON array, for collectors whose source names none."""
     collector_pod_annotations: dict[str, str]
     """COLLECTOR_POD_ANNOTATIONS: JSON object, for every collector pod."""
+    collector_extra_env: tuple[dict[str, Any], ...]
+    """COLLECTOR_EXTRA_ENV: JSON array of variables as in spec.collector.extraEnv, for every collector."""
+    allow_list: AllowList
+    """ALLOW_LIST: JSON array of rules that bound what namespaces may use; none allows everything."""
+    lease: LeaseName | None
+    """LEASE: namespace/name of the Lease that replicas compete for; empty: this is the only one, it acts at once."""
+    instance: str
+    """INSTANCE: name of this replica, in the Lease and in Kubernetes Events (the host's name)."""
     log_level: str
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR (INFO)."""
     listen_host: str
@@ -64,9 +89,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         poll_seconds=read("POLL_SECONDS", "15", _seconds),
         status_seconds=read("STATUS_SECONDS", "60", _seconds),
         stall_seconds=read("STALL_SECONDS", "300", _seconds),
+        lag_seconds=read("LAG_SECONDS", "900", _seconds),
         collector_node_selector=read("COLLECTOR_NODE_SELECTOR", "{}", _string_map),
         collector_tolerations=read("COLLECTOR_TOLERATIONS", "[]", _objects),
         collector_pod_annotations=read("COLLECTOR_POD_ANNOTATIONS", "{}", _string_map),
+        collector_extra_env=read("COLLECTOR_EXTRA_ENV", "[]", _variables),
+        allow_list=read("ALLOW_LIST", "[]", parse_allow_list),
+        lease=read("LEASE", "", _lease),
+        instance=read("INSTANCE", socket.gethostname(), str),
         log_level=read("LOG_LEVEL", "INFO", _level),
         listen_host=environment.get("CLOUDTRAIL_LISTEN_HOST", "") or "0.0.0.0",  # noqa: S104  (probes come from outside)
         listen_port=read("LISTEN_PORT", "8080", _port),
@@ -88,6 +118,15 @@ def _namespaces(text: str) -> tuple[str, ...]:
     if bad:
         raise ValueError(f"not names of namespaces: {', '.join(bad)}")
     return names
+
+
+def _lease(text: str) -> LeaseName | None:
+    if not text:
+        return None
+    namespace, _, name = text.partition("/")
+    if not _NAMESPACE.fullmatch(namespace) or not _LEASE.fullmatch(name):
+        raise ValueError(f"{text!r} is not namespace/name of a Lease")
+    return LeaseName(namespace, name)
 
 
 def _seconds(text: str) -> float:
@@ -124,6 +163,14 @@ def _objects(text: str) -> tuple[dict[str, Any], ...]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError("is not a JSON array of objects")
     return tuple(value)
+
+
+def _variables(text: str) -> tuple[dict[str, Any], ...]:
+    try:
+        variables = TypeAdapter(tuple[ExtraVariable, ...]).validate_python(_json(text))
+    except ValidationError as error:
+        raise ValueError("; ".join(line.lstrip(": ") for line in describe_errors(error, root=""))) from error
+    return tuple(variable.model_dump(mode="json", by_alias=True, exclude_defaults=True) for variable in variables)
 
 
 def _json(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -26,6 +27,16 @@ _DEPTH = Gauge("cloudtrail_operator_queue_depth", "Sources that are due for a lo
 _SOURCES = Gauge("cloudtrail_operator_sources", "Sources that exist.", registry=REGISTRY)
 _MISSED = Counter(
     "cloudtrail_operator_missed_changes", "Changes that a list found and no watch had told.", registry=REGISTRY
+)
+_LEADER = Gauge("cloudtrail_operator_leader", "1 while this process may act, 0 in a standby.", registry=REGISTRY)
+_WATCH_FAILURES = Counter(
+    "cloudtrail_operator_watch_failures", "How often the watches failed, and all began anew.", registry=REGISTRY
+)
+_SILENCE = Gauge(
+    "cloudtrail_operator_watch_silence_seconds",
+    "Time since a watch brought a change or a bookmark; the label is its URL path.",
+    ["watch"],
+    registry=REGISTRY,
 )
 _BUILD = Gauge("cloudtrail_operator_build_info", "Always 1; the version is a label.", ["version"], registry=REGISTRY)
 
@@ -77,9 +88,35 @@ def missed(kind: str, count: int) -> None:
     LOGGER.warning("the watch has not told of changes", extra={"kind": kind, "count": count})
 
 
+def watches_failed(error: BaseException, retry_seconds: float) -> None:
+    """Note that the watches failed and begin anew."""
+    _WATCH_FAILURES.inc()
+    LOGGER.warning(
+        "watches failed",
+        extra={"error": f"{type(error).__name__}: {error}", "retry_seconds": round(retry_seconds, 1)},
+    )
+
+
+def lease_failed(error: BaseException) -> None:
+    """Note that the lease could not be read or written."""
+    LOGGER.warning("no answer about the lease", extra={"error": str(error)})
+
+
 def noticed(source: str, reason: str, note: str) -> None:
     """Note a Kubernetes Event."""
     LOGGER.info("noticed", extra={"source": source, "reason": reason, "note": note})
+
+
+def lead_with(leading: Callable[[], bool]) -> None:
+    """Say how to find out, when metrics are read, whether this process may act."""
+    _LEADER.set_function(leading)
+
+
+def measure_silence(watches: tuple[str, ...], silence: Callable[[str], float]) -> None:
+    """Say how to find out, when metrics are read, for how long each watch has been silent."""
+    _SILENCE.clear()
+    for watch in watches:
+        _SILENCE.labels(watch).set_function(partial(silence, watch))
 
 
 def measure_with(depth: Callable[[], int], sources: Callable[[], int]) -> None:

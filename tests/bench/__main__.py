@@ -1,7 +1,6 @@
 """`python -m bench`: measures the collector beside its baselines, prints tables, and fails when a count is wrong."""
 
 import argparse
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from bench.end_to_end import Scenario, build_goals, build_table, measure_end_to_
 from bench.files import ABOUT_60_KB, MEDIAN_27_KB, QUIET, FileSet, write_corpus
 from bench.giants import MEBIBYTE, write_giants
 from bench.goals import Goal, build_goal_table
+from bench.machine import describe_machine
 from bench.measured_run import MiscountError
 from bench.memory import measure_flatness, measure_giants
 from bench.tables import Table, print_table, write_tables
@@ -141,14 +141,6 @@ def main() -> int:
         )
         write_tables(options.write, [machine, *bench.tables])
     return 0
-
-
-def describe_machine() -> str:
-    """Describe processor and interpreter in a line."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.machine()
-    return f"{len(models)} x {model}, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
 
 
 def _build_parser() -> argparse.ArgumentParser:

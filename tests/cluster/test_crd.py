@@ -99,7 +99,7 @@ def test_source_shows_what_matters_in_columns(server: ApiServer) -> None:
     narrow = server.kubectl("get", "cts", "columns", "-n", NAMESPACE).stdout.splitlines()
     wide = server.kubectl("get", "cts", "columns", "-n", NAMESPACE, "-o", "wide").stdout.splitlines()
     assert narrow[0].split() == ["NAME", "MODE", "READY", "REASON", "BACKLOG", "LAG", "AGE"]
-    assert wide[0].split() == [*narrow[0].split(), "EVENTS", "BUCKET", "QUEUE", "LAST-ERROR"]
+    assert wide[0].split() == [*narrow[0].split(), "EVENTS", "PER-SECOND", "BUCKET", "QUEUE", "LAST-ERROR"]
     assert narrow[1].split()[:2] == ["columns", "Test"]
 
 

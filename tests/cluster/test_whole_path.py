@@ -244,6 +244,19 @@ def test_missing_queue_is_named(trail: Trail) -> None:
     assert arn in trail.read_condition("Ready")["message"]
 
 
+def test_status_tells_of_data_that_flows(trail: Trail) -> None:
+    (file,) = generate_log_files(1, seed=20)
+    trail.apply("Active")
+    trail.wait_ready()
+    assert trail.read_condition("DataFlowing")["status"] == "Unknown"
+    trail.upload([file])
+    _wait_delivered(trail, [file])
+    wait_until("the source to say so", lambda: trail.read_condition("DataFlowing")["reason"] == "Flowing", timeout=20)
+    wait_until("its rate to be told", lambda: float(trail.read_source()["status"]["events"]["perSecond"]) > 0)
+    warnings = ("Lagging", "DeadLettering", "QueueConflict")
+    assert [trail.read_condition(kind)["reason"] for kind in warnings] == ["UpToDate", "NoDeadLetters", "OwnQueue"]
+
+
 def test_role_of_another_namespace_cannot_be_used(operator: LocalCluster, aws: AwsEndpoint, namespace: str) -> None:
     """The trust policy names one ServiceAccount; a source elsewhere is refused, and says by whom and for what."""
     owner = create_trail(operator, aws, namespace="elsewhere", name="trail", storage_name=namespace)

@@ -1,7 +1,11 @@
 """`cloudtrail-collector` as a person at a terminal runs it."""
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
+import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +54,33 @@ def ask(*arguments: str | Path, given: bytes = b"", environment: Mapping[str, st
         timeout=60,
     )
     return Answer(done.returncode, done.stdout, done.stderr.decode())
+
+
+def ask_at_terminal(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> tuple[bytes, bytes]:
+    """Run a command whose standard error is a terminal; returns standard output and what the terminal shows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(
+        build_command(arguments),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=ENVIRONMENT | dict(environment or {}) | {"TERM": "xterm"},
+    ) as child:
+        os.close(theirs)
+        output, _ = child.communicate(timeout=60)
+        return output, _read_all(ours)
+
+
+def _read_all(terminal: int) -> bytes:
+    pieces = b""
+    try:
+        while piece := os.read(terminal, 65_536):
+            pieces += piece
+    except OSError:
+        # A terminal whose other side is closed answers with EIO.
+        pass
+    os.close(terminal)
+    return pieces
 
 
 def build_command(arguments: Sequence[str | Path]) -> list[str]:

@@ -1,13 +1,8 @@
 """`cloudtrail-collector events` over files: what is printed, what is said about it, and how it ends."""
 
-import fcntl
 import gzip
 import json
-import os
-import pty
-import struct
 import subprocess
-import termios
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integration.command_line import ENVIRONMENT, ask, build_command
+from integration.command_line import ENVIRONMENT, ask, ask_at_terminal, build_command
 from localcluster.corpus import LogFile, generate_log_files
 from support.sources import build_filter, build_source, build_spec
 
@@ -194,29 +189,10 @@ def test_reader_that_leaves_early_ends_it_quietly(tmp_path: Path) -> None:
 
 def test_progress_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path) -> None:
     write_files(tmp_path, 3)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    with subprocess.Popen(
-        build_command(["events", tmp_path]), stdout=subprocess.PIPE, stderr=theirs, env=ENVIRONMENT | {"TERM": "xterm"}
-    ) as child:
-        os.close(theirs)
-        output, _ = child.communicate(timeout=30)
-        shown = _read_all(ours)
+    output, shown = ask_at_terminal("events", tmp_path)
     assert b"/3 [" in shown
     assert all(line.startswith(b"{") for line in output.splitlines())
     assert "/3 [" not in ask("events", tmp_path).errors
-
-
-def _read_all(terminal: int) -> bytes:
-    pieces = b""
-    try:
-        while piece := os.read(terminal, 65_536):
-            pieces += piece
-    except OSError:
-        # A terminal whose other side is closed answers with EIO.
-        pass
-    os.close(terminal)
-    return pieces
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,10 @@ class ApiServer:
         return result
 
     def wait_established(self, crd: str, timeout: float = 60) -> None:
-        """Wait until a CRD is Established. `kubectl wait` ends with an error on a CRD that has no condition yet."""
+        """Wait until a CRD is Established. kubectl ends with an error on a CRD that has no condition yet."""
         path = 'jsonpath={.status.conditions[?(@.type=="Established")].status}'
         deadline = time.monotonic() + timeout
-        while self.kubectl("get", "crd", crd, "-o", path).stdout != "True":
+        while self.kubectl("get", "crd", crd, "-o", path, check=False).stdout != "True":
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{crd} is not Established after {timeout:.0f} s")
             time.sleep(0.1)
@@ -96,16 +96,16 @@ def running_api_server(kind: str | None, directory: Path) -> Iterator[ApiServer]
     chosen = parse_kind(kind) if kind else choose_kind()
     match chosen:
         case "user":
-            yield _describe_server(chosen, _copy_user_kubeconfig(directory))
+            yield describe_server(chosen, _copy_user_kubeconfig(directory))
         case "real":
             binaries = find_control_plane()
             if binaries is None:
                 raise RuntimeError("the real control plane is not on this machine; build it with: make envtest")
             with running_control_plane(binaries, directory) as kubeconfig:
-                yield _describe_server(chosen, kubeconfig)
+                yield describe_server(chosen, kubeconfig)
         case "embedded":
             with _running_embedded(directory) as kubeconfig:
-                yield _describe_server(chosen, kubeconfig)
+                yield describe_server(chosen, kubeconfig)
         case _:
             assert_never(chosen)
 
@@ -174,7 +174,8 @@ def _running_embedded(directory: Path) -> Iterator[Path]:
             kubeconfig.unlink(missing_ok=True)
 
 
-def _describe_server(kind: ApiServerKind, kubeconfig: Path) -> ApiServer:
+def describe_server(kind: ApiServerKind, kubeconfig: Path) -> ApiServer:
+    """Ask a running API server which version it is. Raises RuntimeError when it does not answer."""
     result = run_kubectl(kubeconfig, "version", "-o", "json")
     if result.returncode:
         raise RuntimeError(f"the {kind} API server does not answer: {result.stderr.strip()}")

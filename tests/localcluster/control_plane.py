@@ -3,7 +3,7 @@
 import shutil
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +35,19 @@ _CONTROLLERS = (
 
 @contextmanager
 def running_control_plane(
-    binaries: ControlPlaneBinaries, directory: Path, *, issuer: str = DEFAULT_ISSUER
+    binaries: ControlPlaneBinaries,
+    directory: Path,
+    *,
+    issuer: str = DEFAULT_ISSUER,
+    controller_flags: Mapping[str, object] | None = None,
 ) -> Iterator[Path]:
     """Yield the kubeconfig of an administrator. Afterwards all is stopped, and only the logs are left in the folder.
 
-    ServiceAccount tokens name `issuer`. Raises RuntimeError with the end of a log when a part does not come up.
+    ServiceAccount tokens name `issuer`; `controller_flags` win over our own flags of kube-controller-manager. Raises
+    RuntimeError with the end of a log when a part does not come up.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    plane = _ControlPlane(binaries, directory, issuer)
+    plane = _ControlPlane(binaries, directory, issuer, controller_flags or {})
     with ExitStack() as stack:
         stack.callback(plane.delete_files)
         plane.create_files()
@@ -69,6 +74,7 @@ class _ControlPlane:
     binaries: ControlPlaneBinaries
     directory: Path
     issuer: str
+    controller_flags: Mapping[str, object]
 
     @property
     def _keys(self) -> Path:
@@ -166,7 +172,7 @@ class _ControlPlane:
             "secure-port": 0,
             "kube-api-qps": 200,
             "kube-api-burst": 400,
-        }
+        } | dict(self.controller_flags)
         # It is at work when the first ServiceAccount appears, without which no Pod can be created.
         probe = f"{server}/api/v1/namespaces/default/serviceaccounts/default"
         self._run(stack, self.binaries.controller_manager, flags, lambda: self._answers(probe))

@@ -34,6 +34,15 @@ def _archive(bucket: str) -> dict[str, Any]:
     return {"name": "archive", "s3": {"bucket": bucket, "region": "us-east-1", "roleArn": role}}
 
 
+def _collector(**settings: Any) -> dict[str, Any]:
+    return build_spec(collector=settings)
+
+
+def _mounted(path: str) -> dict[str, Any]:
+    volume = {"name": "x", "emptyDir": {}}
+    return {"extraVolumes": [volume], "extraVolumeMounts": [{"name": "x", "mountPath": path}]}
+
+
 BAD_SPECS = (
     BadSpec("unknown mode", build_spec(mode="Running"), "spec.mode"),
     BadSpec("no bucket", build_spec(bucket=None), "spec.bucket"),
@@ -159,6 +168,25 @@ BAD_SPECS = (
         build_spec(scaling={"max": 2}, collector={"replicas": 2}),
         "spec",
         "exclude each other",
+    ),
+    BadSpec("scaling without a maximum", build_spec(scaling={"min": 1}), "spec.scaling.max"),
+    BadSpec(
+        "scaling to no message", build_spec(scaling={"max": 2, "targetMessages": 0}), "spec.scaling.targetMessages"
+    ),
+    BadSpec(
+        "scaling to more CPU", build_spec(scaling={"max": 2, "targetCPUPercent": 101}), "spec.scaling.targetCPUPercent"
+    ),
+    BadSpec(
+        "more messages held than SQS allows",
+        build_spec(scaling={"max": 11}, test={"maxMessages": 10_000}),
+        "spec",
+        "SQS allows 120,000 messages in flight",
+    ),
+    BadSpec(
+        "a share of CPU that nobody requests",
+        build_spec(scaling={"max": 2, "targetCPUPercent": 80}, collector={"resources": {"limits": {"memory": "1Gi"}}}),
+        "spec",
+        "it is a share of what is requested",
     ),
     BadSpec("unknown format", build_spec(format="CEF"), "spec.format"),
     BadSpec("unknown mask", build_spec(mask=[{"preset": "Everything"}]), "spec.mask[0].preset"),
@@ -305,5 +333,76 @@ BAD_SPECS = (
         "metric with an unbounded label",
         build_spec(metrics=[{"name": "x", "preset": "cis-aws-foundations", "labels": ["EventID"]}]),
         "spec.metrics[0].labels[0]",
+    ),
+    BadSpec(
+        "variable that says who the collector is",
+        _collector(extraEnv=[{"name": "AWS_ACCESS_KEY_ID", "value": "AKIAEXAMPLE"}]),
+        "spec.collector.extraEnv[0]",
+        "cannot be set here",
+    ),
+    BadSpec(
+        "variable that opens the role of the node",
+        _collector(extraEnv=[{"name": "AWS_EC2_METADATA_DISABLED", "value": "false"}]),
+        "spec.collector.extraEnv[0]",
+        "cannot be set here",
+    ),
+    BadSpec(
+        "variable that makes Python load other code",
+        _collector(extraEnv=[{"name": "PYTHONPATH", "value": "/mnt/x"}]),
+        "spec.collector.extraEnv[0]",
+        "cannot be set here",
+    ),
+    BadSpec(
+        "variable with two values",
+        _collector(extraEnv=[{"name": "A", "value": "", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
+        "spec.collector.extraEnv[0]",
+        "exactly one of value, valueFrom",
+    ),
+    BadSpec(
+        "variable from nowhere",
+        _collector(extraEnv=[{"name": "A", "valueFrom": {}}]),
+        "spec.collector.extraEnv[0].valueFrom",
+        "exactly one of secretKeyRef, configMapKeyRef, fieldRef",
+    ),
+    BadSpec(
+        "variable with a blank", _collector(extraEnv=[{"name": "A B", "value": ""}]), "spec.collector.extraEnv[0].name"
+    ),
+    BadSpec("two variables of one name", _collector(extraEnv=[{"name": "A", "value": "1"}] * 2), "spec.collector"),
+    BadSpec(
+        "volume of the node",
+        _collector(extraVolumes=[{"name": "x", "hostPath": {"path": "/"}}]),
+        "spec.collector.extraVolumes[0].hostPath",
+    ),
+    BadSpec(
+        "token of a ServiceAccount",
+        _collector(extraVolumes=[{"name": "x", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),
+        "spec.collector.extraVolumes[0].projected.sources[0].serviceAccountToken",
+    ),
+    BadSpec(
+        "volume of no kind",
+        _collector(extraVolumes=[{"name": "x"}]),
+        "spec.collector.extraVolumes[0]",
+        "a volume needs exactly one of",
+    ),
+    BadSpec(
+        "mount without its volume",
+        _collector(extraVolumeMounts=[{"name": "x", "mountPath": "/mnt/x"}]),
+        "spec.collector",
+        "needs a volume of its name",
+    ),
+    BadSpec(
+        "mount over the collector's own files",
+        _collector(**_mounted("/etc/cloudtrail-collector")),
+        "spec.collector.extraVolumeMounts[0].mountPath",
+    ),
+    BadSpec(
+        "mount that climbs out of its place",
+        _collector(**_mounted("/mnt/../usr")),
+        "spec.collector.extraVolumeMounts[0].mountPath",
+    ),
+    BadSpec(
+        "spread over nothing",
+        _collector(topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "", "whenUnsatisfiable": "DoNotSchedule"}]),
+        "spec.collector.topologySpreadConstraints[0].topologyKey",
     ),
 )

@@ -1,11 +1,13 @@
 """Builders of what the operator observes: valid by default, changed by intent."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudtrail_operator.core.desired import Desired, build_desired
 from cloudtrail_operator.core.observation import Collector, Observation, Rollout
 from cloudtrail_operator.core.pods import CollectorPod
-from cloudtrail_operator.core.source import Source, parse_source
+from cloudtrail_operator.core.scaling import Autoscaler
+from cloudtrail_operator.core.source import Source, SourceKey, parse_source
 from cloudtrail_operator.core.workload import CollectorDefaults
 from cloudtrail_spec.report import CollectorReport
 from cloudtrail_spec.source import CloudTrailSourceSpec
@@ -23,10 +25,10 @@ def observe_source(generation: int = 1, **changes: Any) -> Source:
     return parse_source(manifest)
 
 
-def build_wanted(**changes: Any) -> Desired:
+def build_wanted(autoscaler: Autoscaler = Autoscaler.HPA, **changes: Any) -> Desired:
     """Build what a source should have; `changes` go into its spec."""
     source = observe_source(**changes)
-    return build_desired(source, CloudTrailSourceSpec.model_validate(source.spec), DEFAULTS)
+    return build_desired(source, CloudTrailSourceSpec.model_validate(source.spec), DEFAULTS, autoscaler)
 
 
 def build_pod(desired: Desired, name: str = "pod-1", **changes: Any) -> CollectorPod:
@@ -51,8 +53,8 @@ def build_answer(desired: Desired, **changes: Any) -> CollectorReport:
 
 
 def build_rollout(desired: Desired, **changes: Any) -> Rollout:
-    """Build a finished rollout."""
-    count = desired.replicas
+    """Build a finished rollout; of one collector where an autoscaler decides."""
+    count = 1 if desired.replicas is None else desired.replicas
     fields: dict[str, Any] = {
         "template_hash": desired.template_hash,
         "wanted": count,
@@ -65,7 +67,13 @@ def build_rollout(desired: Desired, **changes: Any) -> Rollout:
     return Rollout(**fields | changes)
 
 
-def observe(desired: Desired, *collectors: Collector, **rollout: Any) -> Observation:
-    """Build an observation: by default one collector that is well, and a finished rollout."""
+def observe(
+    desired: Desired,
+    *collectors: Collector,
+    at: datetime | None = None,
+    peers: tuple[SourceKey, ...] = (),
+    **rollout: Any,
+) -> Observation:
+    """Build an observation, of now: by default one collector that is well, and a finished rollout."""
     found = collectors or (Collector(build_pod(desired), build_answer(desired)),)
-    return Observation(build_rollout(desired, **rollout), found)
+    return Observation(build_rollout(desired, **rollout), found, at or datetime.now(UTC), peers)

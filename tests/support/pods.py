@@ -81,11 +81,11 @@ def build_check(kind: str, status: str = "True", reason: str = "Succeeded", mess
     return {"type": kind, "status": status, "reason": reason, "message": message}
 
 
-def write_pod_status(server: ApiServer, pod: Manifest, address: str, *, ready: bool = True, **container: Any) -> None:
-    """Play the kubelet: the pod runs at an address; `container` overrides fields of its container's status."""
+def build_pod_status(address: str, *, ready: bool = True, **container: Any) -> Manifest:
+    """Build the status of a pod that runs at an address; `container` overrides fields of its container's status."""
     word = "True" if ready else "False"
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    status = {
+    return {
         "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
@@ -104,8 +104,12 @@ def write_pod_status(server: ApiServer, pod: Manifest, address: str, *, ready: b
             | container
         ],
     }
+
+
+def write_pod_status(server: ApiServer, pod: Manifest, address: str, *, ready: bool = True, **container: Any) -> None:
+    """Play the kubelet: the pod runs at an address; `container` overrides fields of its container's status."""
     metadata = pod["metadata"]
-    patch = json.dumps({"status": status})
+    patch = json.dumps({"status": build_pod_status(address, ready=ready, **container)})
     server.kubectl(
         "patch", "pod", metadata["name"], "-n", metadata["namespace"],
         "--subresource=status", "--type=merge", "-p", patch,

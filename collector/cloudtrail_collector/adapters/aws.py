@@ -78,7 +78,7 @@ class AwsClients:
         # The role that requests are made with, where the pod can know it: by Pod Identity or keys it cannot.
         self.role_arn = spec.assume_role.role_arn if spec.assume_role else os.environ.get("AWS_ROLE_ARN")
         self.ca_bundle: str | None = core.get_config_variable("ca_bundle")
-        session = boto3.Session(botocore_session=core)
+        self.session = session = boto3.Session(botocore_session=core)
         # Path style everywhere: one form of URL for both S3 clients, and TLS names fit buckets with dots.
         # A collector asks it once: the fast read before it was the first try.
         s3 = Config(

@@ -13,7 +13,7 @@ from cloudtrail_collector.adapters.aws_errors import translate
 from cloudtrail_collector.adapters.sqs_caller import SqsCaller
 from cloudtrail_collector.errors import AwsError, ReceiptLostError
 from cloudtrail_collector.ports import Message, VisibilityChange
-from cloudtrail_spec.arn import Arn, build_queue_url
+from cloudtrail_spec.arn import build_queue_url
 from cloudtrail_spec.report import QueueFigures
 
 _ERRORS = (BotoCoreError, ClientError)
@@ -114,15 +114,8 @@ class SqsQueue:
 
 
 def build_url(spec: QueueSettings, queue_arn: str | None = None) -> str:
-    """Build the URL of the source's queue, or another, from its ARN.
-
-    Owner and name are what counts in it; the host is AWS's or our own.
-    """
-    endpoint = choose_endpoint(spec, "sqs")
-    arn = Arn.parse(queue_arn or spec.queue_arn)
-    if endpoint is None:
-        return build_queue_url(queue_arn or spec.queue_arn)
-    return f"{endpoint.rstrip('/')}/{arn.account}/{arn.resource}"
+    """Build the URL of the source's queue, or another, from its ARN."""
+    return build_queue_url(queue_arn or spec.queue_arn, choose_endpoint(spec, "sqs"))
 
 
 def _build_message(entry: Any) -> Message:

@@ -29,7 +29,7 @@ ENVIRONMENT = """environment:
 Credentials and region are found the way every AWS SDK finds them.
 
 exit codes: 0 all is well, 1 something could not be read or it cannot go on, 2 wrong arguments, configuration or
-environment, 130 interrupted"""
+environment, 130 interrupted; `verify` has its own meaning of 1 and 2"""
 
 FILTERS = """filters:
   FIELD=A,B      is one of these values         FIELD!=A,B    is none of them
@@ -53,6 +53,18 @@ examples:
   cloudtrail-collector events --limit 10 sqs://cloudtrail-notifications"""
 
 
+VERIFY = """intervals are those of `events`. Digest files whose hour touches the interval are verified, and the log files
+that they name; log files of the interval that none names are reported.
+
+exit codes: 0 everything is proven (there may be notices), 1 there are problems, 2 wrong arguments, or nothing worse than
+that something could not be read, 130 interrupted
+
+examples:
+  cloudtrail-collector verify --interval 7d s3://trail-bucket
+  cloudtrail-collector verify --interval 30d-1d --accounts 111122223333 --output json s3://trail-bucket/trail/
+  cloudtrail-collector verify --interval 7d --public-keys keys.json --copy-of s3://trail-bucket copy/"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the whole command line."""
     parser = argparse.ArgumentParser(
@@ -68,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--config", required=True, type=Path, metavar="FILE", help="pipeline configuration, JSON")
     _add_check(commands)
     _add_events(commands)
+    _add_verify(commands)
     return parser
 
 
@@ -97,17 +110,57 @@ def _add_events(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add_treatment(events)
     which = events.add_argument_group("which log files")
     which.add_argument("--interval", metavar="I", help="delivered in this time, such as 5d or 5d-2d (see below)")
-    which.add_argument("--accounts", metavar="A,B", type=_parse_accounts, help="of these accounts")
-    which.add_argument("--regions", metavar="R,S", type=_parse_regions, help="of these regions")
-    aws = events.add_argument_group("AWS")
-    aws.add_argument("--region", help="region of bucket or queue; else AWS_REGION, AWS_DEFAULT_REGION or the profile's")
-    aws.add_argument("--profile", help="profile of the AWS configuration files")
-    aws.add_argument("--endpoint-url", metavar="URL", help="base URL for S3 and SQS instead of AWS's own")
+    _add_scope(which)
+    aws = _add_aws(events, "S3 and SQS")
     aws.add_argument(
         "--delete",
         action="store_true",
         help="delete a message when all events of its log files that the filters keep were printed",
     )
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="prove by digest files that log files are complete and unaltered",
+        description="Follows the signed chain of digest files of each account and region, and compares every log file with"
+        " what they say. Nothing is written.",
+        epilog=VERIFY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.add_argument(
+        "place", metavar="PLACE", help="s3://bucket or s3://bucket/prefix, or a folder that is a copy of one"
+    )
+    verify.add_argument(
+        "--output", choices=("text", "json"), default="text", help="how findings are printed, one a line (default text)"
+    )
+    which = verify.add_argument_group("what is verified")
+    which.add_argument("--interval", metavar="I", required=True, help="of this time, such as 5d or 5d-2d")
+    _add_scope(which)
+    which.add_argument(
+        "--copy-of", metavar="s3://BUCKET[/PREFIX]", help="where the objects were signed, if PLACE is a copy of it"
+    )
+    which.add_argument(
+        "--public-keys",
+        type=Path,
+        metavar="FILE",
+        help="CloudTrail's public keys, as answered by `aws cloudtrail list-public-keys`, as PEM or as base64, one a line;"
+        " else CloudTrail is asked for them",
+    )
+    _add_aws(verify, "S3 and CloudTrail")
+
+
+def _add_scope(which: "argparse._ArgumentGroup") -> None:
+    which.add_argument("--accounts", metavar="A,B", type=_parse_accounts, help="of these accounts")
+    which.add_argument("--regions", metavar="R,S", type=_parse_regions, help="of these regions")
+
+
+def _add_aws(command: argparse.ArgumentParser, services: str) -> "argparse._ArgumentGroup":
+    aws = command.add_argument_group("AWS")
+    aws.add_argument("--region", help="region of bucket or queue; else AWS_REGION, AWS_DEFAULT_REGION or the profile's")
+    aws.add_argument("--profile", help="profile of the AWS configuration files")
+    aws.add_argument("--endpoint-url", metavar="URL", help=f"base URL for {services} instead of AWS's own")
+    return aws
 
 
 def _add_treatment(events: argparse.ArgumentParser) -> None:

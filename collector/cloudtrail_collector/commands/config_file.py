@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from cloudtrail_collector.errors import ConfigurationError
 from cloudtrail_spec.base import API_GROUP, API_VERSION, describe_errors
-from cloudtrail_spec.features import find_unavailable
 from cloudtrail_spec.pipeline import PipelineSpec
 from cloudtrail_spec.source import CloudTrailSourceSpec
 
@@ -82,10 +81,6 @@ def _read_manifest(document: dict[str, Any], path: Path) -> CloudTrailSourceSpec
 def _check(model: type[_Spec], document: Any, root: str) -> _Spec:
     try:
         # As JSON: what the API server and a collector take is decided by it.
-        spec = model.model_validate_json(json.dumps(document, default=str))
+        return model.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
         raise ConfigurationError([line.removeprefix(": ") for line in describe_errors(error, root=root)]) from error
-    errors = find_unavailable(spec)
-    if errors:
-        raise ConfigurationError(errors if root else [line.removeprefix("spec.") for line in errors])
-    return spec

@@ -15,7 +15,7 @@ from cloudtrail_collector.adapters.secret_files import SecretFiles
 from cloudtrail_collector.commands.config_file import read_pipeline
 from cloudtrail_collector.commands.filter_expression import parse_filters
 from cloudtrail_collector.commands.inputs import Input, Inputs, LocalInputs
-from cloudtrail_collector.commands.report import Reporter
+from cloudtrail_collector.commands.report import Reporter, explain_stop
 from cloudtrail_collector.commands.treatment import Treated, Treatment, TreatmentSpec
 from cloudtrail_collector.core.interval import IntervalError, parse_interval
 from cloudtrail_collector.core.log_file import read_log_file
@@ -29,7 +29,6 @@ from cloudtrail_spec.masks import MaskPreset, MaskRule
 from cloudtrail_spec.pipeline import PipelineSpec
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
-NO_CREDENTIALS = "NoCredentials"
 # A person's files are read whatever their size, in pieces; this ends what never ends.
 MAX_BYTES = 16 * 1024**3
 _UNREADABLE = (AwsError, OSError, LogFileRejectedError)
@@ -48,7 +47,7 @@ def run_events(options: Namespace) -> int:
         print(*error.errors, sep="\n", file=sys.stderr)  # noqa: T201  (a command's answer)
         return WRONG_USE
     except AwsError as error:
-        print(_explain_stop(error), file=sys.stderr)  # noqa: T201
+        print(explain_stop(error), file=sys.stderr)  # noqa: T201
         return FAILED
     return _print_events(inputs, treatment, reporter, options.limit)
 
@@ -120,7 +119,7 @@ def _print_events(inputs: Inputs, treatment: Treatment, reporter: Reporter, limi
                 if limit is not None and reporter.tally.printed >= limit:
                     break
     except AwsError as error:
-        reporter.complain("stopped", _explain_stop(error))
+        reporter.complain("stopped", explain_stop(error))
     except BrokenPipeError:
         # Whoever read has seen enough; Python would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -167,13 +166,6 @@ def _print_step(step: Treated, one: Input, reporter: Reporter, limit: int | None
     for lost in step.broken:
         reporter.complain_of_record(f"{one.name}: record {lost.index}", lost.error)
     return number == step.count and not step.broken
-
-
-def _explain_stop(error: AwsError) -> str:
-    """Say how to log in to whoever has not; other errors of AWS explain themselves."""
-    if error.code != NO_CREDENTIALS:
-        return str(error)
-    return "no AWS credentials are found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile"
 
 
 def _describe(error: Exception) -> str:

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cloudtrail_collector.errors import AwsError
+
+NO_CREDENTIALS = "NoCredentials"
+
 
 @dataclass(slots=True)
 class Tally:
@@ -36,6 +40,13 @@ class Tally:
 def count(number: int, noun: str) -> str:
     """Say how many there are of something."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def explain_stop(error: AwsError) -> str:
+    """Say how to log in to whoever has not; other errors of AWS explain themselves."""
+    if error.code != NO_CREDENTIALS:
+        return str(error)
+    return "no AWS credentials are found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile"
 
 
 def _list_rules(dropped: Mapping[str, int]) -> str:

@@ -1,5 +1,6 @@
 """/healthz, /readyz and /metrics of the operator."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -32,4 +33,6 @@ def _build_handler(probe: Probe) -> Callable[[web.Request], Awaitable[web.Stream
 
 
 async def _serve_metrics(_request: web.Request) -> web.StreamResponse:
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    # With thousands of sources this takes a while, in which probes and reconciling go on.
+    body = await asyncio.to_thread(generate_latest, REGISTRY)
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -24,6 +24,9 @@ class Kind(Enum):
     SERVICE = KindFacts("v1", "Service", "services")
     DEPLOYMENT = KindFacts("apps/v1", "Deployment", "deployments")
     DISRUPTION_BUDGET = KindFacts("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+    POD_AUTOSCALER = KindFacts("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+    SCALED_OBJECT = KindFacts("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
+    TRIGGER_AUTHENTICATION = KindFacts("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications")
     POD = KindFacts("v1", "Pod", "pods")
 
     @classmethod
@@ -44,4 +47,11 @@ CHILD_KINDS = (
     Kind.SERVICE,
     Kind.DISRUPTION_BUDGET,
     Kind.DEPLOYMENT,
+    Kind.POD_AUTOSCALER,
+    Kind.SCALED_OBJECT,
+    Kind.TRIGGER_AUTHENTICATION,
 )
+KEDA_KINDS = (Kind.SCALED_OBJECT, Kind.TRIGGER_AUTHENTICATION)
+"""Not every cluster serves them; the operator does without."""
+AUTOSCALERS = (Kind.POD_AUTOSCALER, Kind.SCALED_OBJECT)
+"""Two of them on one Deployment would fight."""

@@ -8,6 +8,8 @@ Manifest: TypeAlias = dict[str, Any]
 """A Kubernetes resource, or a part of one, as JSON."""
 
 FIELD_MANAGER = "cloudtrail-operator"
+HANDOVER_MANAGER = "cloudtrail-operator-handoff"
+"""Field manager that keeps the replicas of a Deployment while they go over to an autoscaler."""
 SOURCE_API_VERSION = f"{API_GROUP}/{API_VERSION}"
 
 NAME_LABEL = "app.kubernetes.io/name"
@@ -27,7 +29,14 @@ CONFIG_HASH_ANNOTATION = f"{API_GROUP}/config-hash"
 """On every pod: hash of its configuration, for people."""
 RECONCILE_REQUEST_ANNOTATION = f"{API_GROUP}/reconcile-requested-at"
 """On a source, by its owner: any new value asks for a look, and is echoed in status.lastHandledReconcileAt."""
+ARGO_IGNORE_ANNOTATION = "argocd.argoproj.io/ignore-resource-updates"
+"""On every child: its changes are no reason for Argo CD to look at the whole application again."""
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+
+QUEUE_METRIC = "cloudtrail_source_queue_messages"
+"""Metric of a source's messages, visible and in flight: what a HorizontalPodAutoscaler scales on."""
+SOURCE_METRIC_LABEL = "source"
+"""Its label with the name of the source; another one, `namespace`, has the namespace."""
 
 CONTAINER = "collector"
 CONFIG_FILE = "config.json"

@@ -8,6 +8,7 @@ from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
 from cloudtrail_spec.status import CloudTrailSourceStatus, Condition
 
 NOTE_LIMIT = 1024  # of the events.k8s.io API
+_ALARMS = (ConditionType.LAGGING, ConditionType.DEAD_LETTERING, ConditionType.QUEUE_CONFLICT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,10 @@ def _find_notices(previous: CloudTrailSourceStatus, new: CloudTrailSourceStatus)
         yield Notice(f"Mode{new.mode}", f"the source is in mode {new.mode} now")
     before, after = _index(previous), _index(new)
     yield from _find_rollout(before, after)
-    for kind in ALL_CHECKS:
+    for kind in (*ALL_CHECKS, ConditionType.DATA_FLOWING):
         yield from _find_access_change(before.get(kind), after.get(kind))
+    for kind in _ALARMS:
+        yield from _find_alarm_change(before.get(kind), after.get(kind))
     for kind, word in ((ConditionType.STALLED, "Stalled"), (ConditionType.READY, "")):
         yield from _find_trouble(before.get(kind), after.get(kind), word)
 
@@ -50,6 +53,14 @@ def _find_access_change(before: Condition | None, after: Condition | None) -> It
         yield Notice(after.reason, after.message[:NOTE_LIMIT], warning=True)
     elif was is ConditionStatus.FALSE and now is ConditionStatus.TRUE:
         yield Notice(f"{after.type}Again", f"recovered: {after.message}"[:NOTE_LIMIT])
+
+
+def _find_alarm_change(before: Condition | None, after: Condition | None) -> Iterator[Notice]:
+    """Notice the begin and the end of what is bad while it holds."""
+    was, now = (item is not None and item.status is ConditionStatus.TRUE for item in (before, after))
+    if after is None or was is now:
+        return
+    yield Notice(after.type if now else f"{after.type}Ended", after.message[:NOTE_LIMIT], warning=now)
 
 
 def _find_trouble(before: Condition | None, after: Condition | None, word: str) -> Iterator[Notice]:

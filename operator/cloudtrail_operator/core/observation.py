@@ -1,9 +1,11 @@
 """Everything that was observed of one source at one moment: the input of the evaluation."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudtrail_operator.core.names import TEMPLATE_HASH_ANNOTATION, Manifest
 from cloudtrail_operator.core.pods import CollectorPod
+from cloudtrail_operator.core.source import SourceKey
 from cloudtrail_spec.report import CollectorReport
 
 
@@ -48,10 +50,13 @@ class Collector:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A source's workload as observed."""
+    """A source's workload as observed, and who shares its queue."""
 
     rollout: Rollout
     collectors: tuple[Collector, ...]
+    at: datetime
+    peers: tuple[SourceKey, ...] = ()
+    """Other sources that receive from the same queue."""
 
     def current(self, template_hash: str) -> tuple[Collector, ...]:
         """Return the collectors that run the given template and are to stay."""

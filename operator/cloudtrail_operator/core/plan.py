@@ -16,6 +16,11 @@ class Plan:
     delete: tuple[Manifest, ...]
     """No longer wanted. ConfigMaps among them are still in use by old pods until the rollout is over."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all is as it should be."""
+        return not self.apply and not self.delete
+
 
 def identify(manifest: Manifest) -> tuple[str, str]:
     """Return what identifies a child among the children of one source: kind and name."""

@@ -24,15 +24,26 @@ class Situation:
         """The collectors that run the present spec."""
         return self.observation.current(self.desired.template_hash)
 
+    @property
+    def wanted(self) -> int:
+        """The number of collectors that should run."""
+        return self.desired.count_wanted(self.observation.rollout)
+
 
 def evaluate_readiness(situation: Situation) -> Finding:
     """Ask all questions in order. Ready means that events can flow, not that manifests were applied."""
-    questions = (find_failing_pod, find_failed_check, find_unfinished_rollout, find_silent_collector)
+    questions = (
+        find_failing_pod,
+        find_failed_check,
+        find_unfinished_rollout,
+        find_idle_autoscaler,
+        find_silent_collector,
+    )
     for question in questions:
         finding = question(situation)
         if finding is not None:
             return finding
-    return _build_ready(situation.desired)
+    return _build_ready(situation)
 
 
 def find_failing_pod(situation: Situation) -> Finding | None:
@@ -59,7 +70,8 @@ def find_unfinished_rollout(situation: Situation) -> Finding | None:
 
 def describe_rollout(desired: Desired, observation: Observation) -> str | None:
     """Say what the rollout waits for; None when it is over."""
-    rollout, wanted = observation.rollout, desired.replicas
+    rollout = observation.rollout
+    wanted = desired.count_wanted(rollout)
     if not rollout.seen or (rollout.template_hash, rollout.wanted) != (desired.template_hash, wanted):
         return "the collectors' Deployment has not taken up the change yet"
     if rollout.updated < wanted or rollout.available < wanted or rollout.ready < wanted:
@@ -70,6 +82,15 @@ def describe_rollout(desired: Desired, observation: Observation) -> str | None:
     if len(observation.current(desired.template_hash)) != wanted:
         return f"{len(observation.current(desired.template_hash))} of {wanted} collector pods are seen"
     return None
+
+
+def find_idle_autoscaler(situation: Situation) -> Finding | None:
+    """Did somebody scale a Deployment to zero that its autoscaler is not to scale to zero, and so turn that off?"""
+    scaling = situation.desired.scaling
+    if scaling is None or scaling.min == 0 or situation.wanted > 0:
+        return None
+    message = "the collectors' Deployment was scaled to 0, where its autoscaler rests: scale it to 1 or more"
+    return find_false(ConditionType.READY, Reason.SCALED_TO_ZERO, message)
 
 
 def find_silent_collector(situation: Situation) -> Finding | None:
@@ -92,9 +113,12 @@ def _describe_wait(collector: Collector, desired: Desired) -> str | None:
     return None
 
 
-def _build_ready(desired: Desired) -> Finding:
-    count = f"{desired.replicas} collector{'s' if desired.replicas != 1 else ''}"
-    match desired.mode:
+def _build_ready(situation: Situation) -> Finding:
+    if situation.desired.mode is not Mode.PAUSED and situation.wanted == 0:
+        message = "the queue is empty and no collector runs: the autoscaler starts one when messages come"
+        return find_true(ConditionType.READY, Reason.SCALED_TO_ZERO, message)
+    count = f"{situation.wanted} collector{'s' if situation.wanted != 1 else ''}"
+    match situation.desired.mode:
         case Mode.PAUSED:
             return find_true(ConditionType.READY, Reason.PAUSED, "the source is paused: no collector runs")
         case Mode.TEST:

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from cloudtrail_operator.core.configuration import find_excess
 from cloudtrail_operator.core.names import RECONCILE_REQUEST_ANNOTATION, Manifest
 from cloudtrail_spec.base import describe_errors
-from cloudtrail_spec.features import find_unavailable
+from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.source import CloudTrailSourceSpec
 from cloudtrail_spec.status import CloudTrailSourceStatus
 
@@ -37,10 +38,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SpecProblem:
-    """A spec that cannot be honoured, and every reason for it."""
+    """A spec that cannot be honoured, why, and a sentence for everything that is wrong with it."""
 
-    unavailable: bool
-    """True: this version cannot do it (yet). False: it breaks a rule."""
+    reason: Reason
     sentences: tuple[str, ...]
 
 
@@ -63,9 +63,9 @@ def parse_spec(spec: Manifest) -> CloudTrailSourceSpec | SpecProblem:
     try:
         parsed = CloudTrailSourceSpec.model_validate(spec)
     except ValidationError as error:
-        return SpecProblem(unavailable=False, sentences=tuple(describe_errors(error)))
-    unavailable = tuple(find_unavailable(parsed))
-    return SpecProblem(unavailable=True, sentences=unavailable) if unavailable else parsed
+        return SpecProblem(Reason.INVALID_SPEC, tuple(describe_errors(error)))
+    excess = find_excess(parsed)
+    return parsed if excess is None else SpecProblem(Reason.INVALID_SPEC, (excess,))
 
 
 def _parse_status(status: Any) -> CloudTrailSourceStatus:

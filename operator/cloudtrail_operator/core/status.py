@@ -1,6 +1,6 @@
 """A verdict and the status before it become the new status: the only place where conditions get their times."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cloudtrail_operator.core.findings import Finding, Verdict
@@ -45,7 +45,14 @@ def _build_conditions(
         """Give a finding the time of its last flip."""
         known = before.get(finding.type)
         since = known.last_transition_time if known and known.status is finding.status else now
-        return Condition(**asdict(finding), observed_generation=source.generation, last_transition_time=since)
+        return Condition(
+            type=finding.type,
+            status=finding.status,
+            reason=finding.reason,
+            message=finding.message,
+            observed_generation=source.generation,
+            last_transition_time=since,
+        )
 
     conditions = [date(finding) for finding in verdict.findings]
     stall = find_stall(conditions, after=times.stall_after, now=now)
@@ -60,9 +67,16 @@ def _build_conditions(
 
 def needs_write(new: CloudTrailSourceStatus, previous: CloudTrailSourceStatus, *, figures_due: bool) -> bool:
     """Say whether the status has to be written: at once for what matters, at a slow pace for figures and wording."""
+    new, previous = _sort(new), _sort(previous)
     if new == previous:
         return False
     return figures_due or _essence(new) != _essence(previous)
+
+
+def _sort(status: CloudTrailSourceStatus) -> CloudTrailSourceStatus:
+    """Sort the conditions: to the API server they are a map, and one that is new may come behind the others."""
+    conditions = sorted(status.conditions, key=lambda condition: condition.type)
+    return status.model_copy(update={"conditions": tuple(conditions)})
 
 
 def _essence(status: CloudTrailSourceStatus) -> CloudTrailSourceStatus:

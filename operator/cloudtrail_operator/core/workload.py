@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cloudtrail_operator.core.names import Manifest
 from cloudtrail_operator.core.source import Source
 from cloudtrail_spec.pipeline import Mode
-from cloudtrail_spec.source import CloudTrailSourceSpec
+from cloudtrail_spec.source import CloudTrailSourceSpec, Scaling
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class CollectorDefaults:
     node_selector: dict[str, str] = field(default_factory=dict)
     tolerations: tuple[Manifest, ...] = ()
     pod_annotations: dict[str, str] = field(default_factory=dict)
+    extra_env: tuple[Manifest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,18 @@ class Workload:
         return self.source.key.name
 
     @property
-    def replicas(self) -> int:
-        """Collectors that are wanted now."""
-        return 0 if self.spec.mode is Mode.PAUSED else self.spec.collector_settings.replicas or 1
+    def scaling(self) -> Scaling | None:
+        """The bounds between which an autoscaler decides; None: none is at work. Paused wins."""
+        return None if self.spec.mode is Mode.PAUSED else self.spec.scaling
+
+    @property
+    def replicas(self) -> int | None:
+        """Collectors that are wanted now; None: the autoscaler decides."""
+        if self.spec.mode is Mode.PAUSED:
+            return 0
+        return None if self.scaling else self.spec.collector_settings.replicas or 1
+
+    @property
+    def most_replicas(self) -> int:
+        """Collectors that may run, at most."""
+        return self.scaling.max if self.scaling else self.replicas or 0

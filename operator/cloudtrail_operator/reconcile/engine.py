@@ -3,24 +3,29 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 from cloudtrail_operator import telemetry
-from cloudtrail_operator.core.backoff import delay_after
+from cloudtrail_operator.core.backoff import LONGEST_SECONDS, delay_after
 from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.core.names import Manifest
 from cloudtrail_operator.core.source import SourceKey
+from cloudtrail_operator.errors import NotLeadingError, UnreachableError, WorkloadRejectedError
 from cloudtrail_operator.ports import Clock
 from cloudtrail_operator.reconcile.reconciler import Reconciler
 from cloudtrail_operator.reconcile.store import Store, find_key
 from cloudtrail_operator.reconcile.work_queue import WorkQueue
 
+AT_ONCE = 256  # looks that wait for collectors which do not answer must not keep others from theirs
+UNREACHABLE_SECONDS = 15.0  # when the API server is back, nobody should have to wait for long
+PAUSE_SECONDS = 1.0  # while another one leads, or nobody knows
 STUCK_SECONDS = 120.0  # a look takes milliseconds, or a few timeouts of requests; this long means that it hangs
 
 
 class Engine:
     """The loop around the reconciler, and where watched changes come in."""
 
-    def __init__(self, store: Store, reconciler: Reconciler, clock: Clock, at_once: int = 16) -> None:
+    def __init__(self, store: Store, reconciler: Reconciler, clock: Clock, at_once: int = AT_ONCE) -> None:
         self._store = store
         self._reconciler = reconciler
         self._clock = clock
@@ -29,6 +34,7 @@ class Engine:
         self._failures: Counter[SourceKey] = Counter()
         self._started: dict[SourceKey, float] = {}
         self._watched: dict[Kind, float] = {}
+        store.tell_peers(self._queue.add)
         telemetry.measure_with(lambda: len(self._queue), lambda: len(self._store.source_keys()))
 
     def note_change(self, kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
@@ -44,9 +50,15 @@ class Engine:
         if key is not None and news:
             self._queue.add(key)
 
-    def note_list(self, kind: Kind, namespace: str | None, manifests: list[Manifest]) -> int:
-        """Take in a list of everything of a kind; look at the sources of what differs, and say how many those are."""
-        changed = self._store.replace(kind, namespace, manifests)
+    def note_page(self, kind: Kind, manifests: Iterable[Manifest]) -> int:
+        """Take in a part of a list; look at the sources of what is news, and say how much that is."""
+        return self._look_at([manifest for manifest in manifests if self._store.put(kind, manifest)], kind)
+
+    def note_gone(self, kind: Kind, namespace: str | None, uids: Iterable[str], version: int | None) -> int:
+        """Forget what a whole list, of a version, does not have; look at the sources of that, and say how much it is."""
+        return self._look_at(self._store.retain(kind, namespace, uids, version), kind)
+
+    def _look_at(self, changed: list[Manifest], kind: Kind) -> int:
         for manifest in changed:
             key = find_key(kind, manifest)
             if key is not None:
@@ -93,7 +105,19 @@ class Engine:
             self._slots.release()
 
     def _retry(self, key: SourceKey, error: Exception) -> None:
+        if isinstance(error, NotLeadingError):
+            self._queue.add(key, PAUSE_SECONDS)
+            return
         self._failures[key] += 1
-        delay = delay_after(self._failures[key], random.random())  # noqa: S311
+        delay = choose_delay(error, self._failures[key], random.random())  # noqa: S311
         telemetry.reconcile_failed(str(key), error, delay)
         self._queue.add(key, delay)
+
+
+def choose_delay(error: Exception, failures: int, jitter: float) -> float:
+    """Choose when to try again: soon when only an answer is missing, late when only a person can help."""
+    if isinstance(error, UnreachableError):
+        return max(error.retry_after or 0.0, delay_after(failures, jitter, UNREACHABLE_SECONDS))
+    if isinstance(error, WorkloadRejectedError):
+        return LONGEST_SECONDS * (1 + jitter)
+    return delay_after(failures, jitter)

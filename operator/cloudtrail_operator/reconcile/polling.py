@@ -9,6 +9,7 @@ from cloudtrail_operator.core.source import SourceKey
 from cloudtrail_operator.ports import Clock, Reports
 from cloudtrail_spec.report import CollectorReport
 
+AT_ONCE = 256  # collectors that do not answer take up a slot until their time is over
 FRESH_SECONDS = 1.0  # a burst of pod events asks each collector once
 KEEP_SECONDS = 60.0  # one lost answer does not turn a condition
 
@@ -22,7 +23,7 @@ class _Answer:
 class Poller:
     """Polls collectors, a bounded number at a time."""
 
-    def __init__(self, reports: Reports, clock: Clock, at_once: int = 64) -> None:
+    def __init__(self, reports: Reports, clock: Clock, at_once: int = AT_ONCE) -> None:
         self._reports = reports
         self._clock = clock
         self._slots = asyncio.Semaphore(at_once)

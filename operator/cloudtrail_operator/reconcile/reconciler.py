@@ -1,24 +1,38 @@
 """One look at one source: gather, decide, act, report. Safe to repeat at any time and from any state."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cloudtrail_operator.core.allow_list import AllowList, find_denial
 from cloudtrail_operator.core.desired import Desired, build_desired
-from cloudtrail_operator.core.evaluation import evaluate, evaluate_failure, evaluate_problem, is_under_way
+from cloudtrail_operator.core.evaluation import (
+    evaluate,
+    evaluate_denial,
+    evaluate_failure,
+    evaluate_problem,
+    evaluate_rejection,
+    is_denied,
+    is_under_way,
+)
 from cloudtrail_operator.core.findings import Verdict
+from cloudtrail_operator.core.flow import DEFAULT_LIMITS, FlowLimits
 from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.core.names import Manifest, workload_name
 from cloudtrail_operator.core.notices import build_notices
 from cloudtrail_operator.core.observation import Observation, parse_rollout
 from cloudtrail_operator.core.pods import parse_pod
 from cloudtrail_operator.core.readiness import describe_rollout
+from cloudtrail_operator.core.scaling import find_scaling_problem
 from cloudtrail_operator.core.source import Source, SourceKey, SpecProblem, parse_source, parse_spec
 from cloudtrail_operator.core.status import StatusTimes, build_status, needs_write
 from cloudtrail_operator.core.workload import CollectorDefaults
-from cloudtrail_operator.errors import SourceGoneError
+from cloudtrail_operator.errors import ClusterError, NotLeadingError, SourceGoneError, WorkloadRejectedError
 from cloudtrail_operator.ports import Clock, Cluster, Recorder, Reports
-from cloudtrail_operator.reconcile.children import apply_children, delete_children
+from cloudtrail_operator.reconcile.children import apply_children, delete_children, remove_children
 from cloudtrail_operator.reconcile.polling import Poller
+from cloudtrail_operator.reconcile.served_kinds import ServedKinds
+from cloudtrail_operator.reconcile.settled import SettledSources, find_basis
 from cloudtrail_operator.reconcile.store import Store
 from cloudtrail_spec.crd import KIND
 from cloudtrail_spec.pipeline import Mode
@@ -32,9 +46,11 @@ class Policy:
     """The operator's settings, as far as they decide about sources."""
 
     defaults: CollectorDefaults
+    allow_list: AllowList = ()
     poll_seconds: float = 15.0
     status_seconds: float = 60.0
     stall_seconds: float = 300.0
+    flow: FlowLimits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +66,13 @@ class Outside:
 class Reconciler:
     """Reconciles sources, one at a time for each key."""
 
-    def __init__(self, store: Store, outside: Outside, policy: Policy) -> None:
+    def __init__(self, store: Store, served: ServedKinds, outside: Outside, policy: Policy) -> None:
         self._store = store
+        self._served = served
         self._outside = outside
         self._policy = policy
         self._poller = Poller(outside.reports, outside.clock)
+        self._settled = SettledSources()
         self._figures_written: dict[SourceKey, float] = {}
 
     async def reconcile(self, key: SourceKey) -> float | None:
@@ -68,35 +86,72 @@ class Reconciler:
             return None
         try:
             verdict = await self._act(source)
+            await self._report(source, verdict)
+        except SourceGoneError:
+            self._store.remove(Kind.SOURCE, manifest)
+            self._forget(key)
+            return None
+        except NotLeadingError:
+            raise  # nothing failed, and nothing may be written
         except Exception as error:
-            await self._report(source, evaluate_failure(str(error) or type(error).__name__, source.status))
+            await self._report_failure(source, error)
             raise
-        await self._report(source, verdict)
-        return self._choose_delay(verdict)
+        return 0.0 if self._is_outdated(key, manifest) else self._choose_delay(verdict)
+
+    def _is_outdated(self, key: SourceKey, seen: Manifest) -> bool:
+        """Say whether the source was changed meanwhile: an answer to our own write may tell before the watch does."""
+        if self._store.source_version(key) == int(seen["metadata"]["resourceVersion"]):
+            return False
+        known = self._store.source(key)
+        said = ("generation", "annotations", "deletionTimestamp")
+        return known is not None and any(seen["metadata"].get(name) != known["metadata"].get(name) for name in said)
+
+    async def _report_failure(self, source: Source, error: Exception) -> None:
+        """Write into the status why the look failed, before it is tried again."""
+        evaluate_error = evaluate_rejection if isinstance(error, WorkloadRejectedError) else evaluate_failure
+        sentence, peers = str(error) or type(error).__name__, self._store.queue_peers(source.key)
+        with suppress(ClusterError):  # what failed first is what has to be told
+            await self._report(source, evaluate_error(sentence, source.status, peers))
 
     def _choose_delay(self, verdict: Verdict) -> float | None:
         """Choose when to look again if nothing changes until then."""
         if is_under_way(verdict):
             return min(UNDER_WAY_SECONDS, self._policy.poll_seconds)
         # No collector runs, or none that this spec is about: only a change of the source makes a difference.
-        rests = verdict.replicas is None or verdict.mode is Mode.PAUSED
+        rests = verdict.replicas is None or verdict.mode is Mode.PAUSED or is_denied(verdict)
         return None if rests else self._policy.poll_seconds
 
     async def _act(self, source: Source) -> Verdict:
+        autoscaler = self._served.autoscaler
+        basis = find_basis(source, autoscaler, self._store.child_versions(source.key))
+        settled = self._settled.find(source.key, basis)
+        if settled is not None:
+            return evaluate(settled, await self._observe(source.key), source.status, self._policy.flow)
         spec = parse_spec(source.spec)
         if isinstance(spec, SpecProblem):
-            return evaluate_problem(spec, source.status)
-        desired = build_desired(source, spec, self._policy.defaults)
+            return evaluate_problem(spec, source.status, self._store.queue_peers(source.key))
+        denial = find_denial(self._policy.allow_list, source.key.namespace, spec)
+        if denial:
+            await remove_children(self._outside.cluster, self._store, source)
+            return evaluate_denial(denial, source.status)
+        problem = find_scaling_problem(spec, autoscaler)
+        if problem is not None:
+            return evaluate_problem(problem, source.status, self._store.queue_peers(source.key))
+        desired = build_desired(source, spec, self._policy.defaults, autoscaler)
         plan = await apply_children(self._outside.cluster, self._store, source, desired)
+        if plan.is_empty:
+            self._settled.note(source.key, basis, desired)
         observation = await self._observe(source.key)
         await delete_children(self._outside.cluster, plan, rollout_over=_is_over(desired, observation))
-        return evaluate(desired, observation, source.status)
+        return evaluate(desired, observation, source.status, self._policy.flow)
 
     async def _observe(self, key: SourceKey) -> Observation:
         pods = [parse_pod(manifest) for manifest in self._store.pods(key)]
         return Observation(
             rollout=parse_rollout(self._store.child(key, Kind.DEPLOYMENT, workload_name(key.name))),
             collectors=await self._poller.poll(key, pods),
+            at=self._outside.clock.now(),
+            peers=self._store.queue_peers(key),
         )
 
     async def _report(self, source: Source, verdict: Verdict) -> None:
@@ -120,6 +175,7 @@ class Reconciler:
 
     def _forget(self, key: SourceKey) -> None:
         self._poller.forget(key)
+        self._settled.forget(key)
         self._figures_written.pop(key, None)
 
 

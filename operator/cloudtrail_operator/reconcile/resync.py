@@ -11,19 +11,24 @@ from cloudtrail_operator.core.names import CHILD_SELECTOR
 from cloudtrail_operator.errors import ClusterError
 from cloudtrail_operator.ports import Catalog, Clock
 from cloudtrail_operator.reconcile.engine import Engine
+from cloudtrail_operator.reconcile.served_kinds import ServedKinds
 
 RESYNC_SECONDS = 300.0
 AFTER_START_SECONDS = (3.0, 10.0)  # between the first list and the begin of the watches something may get lost
 SETTLE_SECONDS = 3.0
 RETRY_SECONDS = 5.0
+DISCOVERY_SECONDS = 30.0  # one small request; what an admin installs should be of use soon
 GRACE_SECONDS = 10.0
 
 
 class Resync:
     """Fills the engine's store by lists."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, clock: Clock, namespaces: Sequence[str]) -> None:
+    def __init__(
+        self, catalog: Catalog, served: ServedKinds, engine: Engine, clock: Clock, namespaces: Sequence[str]
+    ) -> None:
         self._catalog = catalog
+        self._served = served
         self._engine = engine
         self._clock = clock
         self._namespaces: Sequence[str | None] = namespaces or (None,)
@@ -76,13 +81,42 @@ class Resync:
     async def list_all(self) -> Counter[Kind]:
         """List everything once; count by kind what was not known. Sources come last: their children are known then."""
         changes: Counter[Kind] = Counter()
-        for kind in (*CHILD_KINDS, Kind.POD, Kind.SOURCE):
-            selector = None if kind is Kind.SOURCE else CHILD_SELECTOR
+        await self._discover()
+        for kind in (*self._served.children, Kind.POD, Kind.SOURCE):
             for namespace in self._namespaces:
-                manifests = await self._catalog.list(kind, namespace, selector)
-                changes[kind] += self._engine.note_list(kind, namespace, manifests)
+                changes[kind] += await self._list(kind, namespace)
         self.finished_at = self._clock.monotonic()
         return changes
+
+    async def _list(self, kind: Kind, namespace: str | None) -> int:
+        """List a kind page by page, so that never more than a page is in memory; count what was not known."""
+        selector = None if kind is Kind.SOURCE else CHILD_SELECTOR
+        uids: set[str] = set()
+        changes = version = 0
+        async for page in self._catalog.list(kind, namespace, selector):
+            changes += self._engine.note_page(kind, page.items)
+            uids.update(item["metadata"]["uid"] for item in page.items)
+            version = page.version
+        return changes + self._engine.note_gone(kind, namespace, uids, version)
+
+    async def run_discovery(self) -> None:
+        """Ask now and then which kinds are served, until cancelled."""
+        while True:
+            await asyncio.sleep(DISCOVERY_SECONDS)
+            try:
+                await self._discover()
+            except ClusterError as error:
+                telemetry.LOGGER.warning("cannot discover", extra={"error": str(error)})
+
+    async def _discover(self) -> None:
+        """When other kinds are served than before, forget those that went, and look at every source soon."""
+        if not await self._served.look():
+            return
+        for kind in CHILD_KINDS:
+            if kind not in self._served.children:
+                self._engine.note_gone(kind, None, (), None)
+        telemetry.LOGGER.info("other kinds are served", extra={"autoscaler": self._served.autoscaler.name})
+        self._engine.look_at_all(within_seconds=SETTLE_SECONDS)
 
     async def _check_watches(self, changes: Counter[Kind], started: float) -> None:
         """Find the watches that are silent though there was something to tell. A living one may be a moment late."""

@@ -1,19 +1,46 @@
-"""What the API server told last about sources, their children and their pods: filled by watches and lists."""
+"""What the API server told last about sources, their children and their pods: filled by watches and lists.
 
-from collections.abc import Iterable, Iterator
+Resources are kept as JSON text, which takes an eighth of the memory of the same as Python objects, and decoded when
+somebody looks. Most looks at a source need two of its seven resources.
+"""
 
-from cloudtrail_operator.core.kinds import CHILD_KINDS, Kind
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from cloudtrail_operator.core.conflicts import QueueUsers, find_queue
+from cloudtrail_operator.core.kinds import AUTOSCALERS, CHILD_KINDS, Kind
 from cloudtrail_operator.core.names import SOURCE_LABEL, Manifest
 from cloudtrail_operator.core.source import SourceKey
 
 _Place = tuple[Kind, str]
+_NOT_KEPT = frozenset({"managedFields"})
+
+
+class _Kept(NamedTuple):
+    """A resource as text, and what is asked for without decoding it."""
+
+    namespace: str
+    uid: str
+    version: int
+    text: bytes
+
+    def decode(self) -> Manifest:
+        manifest: Manifest = json.loads(self.text)
+        return manifest
 
 
 class Store:
     """Resources by source. Never goes back in time: an older version of a resource is ignored."""
 
     def __init__(self) -> None:
-        self._shelves: dict[SourceKey, dict[_Place, Manifest]] = {}
+        self._shelves: dict[SourceKey, dict[_Place, _Kept]] = {}
+        self._queues = QueueUsers()
+        self._tell_peer: Callable[[SourceKey], None] = lambda _key: None
+
+    def tell_peers(self, tell: Callable[[SourceKey], None]) -> None:
+        """Say whom to tell of a source that begins, or ends, to share its queue with another."""
+        self._tell_peer = tell
 
     def put(self, kind: Kind, manifest: Manifest) -> bool:
         """Keep a resource; say whether it is news."""
@@ -23,9 +50,14 @@ class Store:
         shelf = self._shelves.setdefault(key, {})
         place = kind, manifest["metadata"]["name"]
         known = shelf.get(place)
-        if known is not None and not _is_newer(manifest, known):
+        if known is not None and not _is_newer(manifest["metadata"], known):
             return False
-        shelf[place] = _trim(manifest)
+        kept = _keep(kind, manifest)
+        if known is not None and known.text == kept.text:
+            return False  # an autoscaler tells of itself every few seconds
+        shelf[place] = kept
+        if kind is Kind.SOURCE:
+            self._note_queue(key, find_queue(manifest))
         return True
 
     def remove(self, kind: Kind, manifest: Manifest) -> None:
@@ -33,47 +65,77 @@ class Store:
         key = find_key(kind, manifest)
         shelf = self._shelves.get(key, {}) if key else {}
         place = kind, manifest["metadata"]["name"]
-        if place in shelf and shelf[place]["metadata"]["uid"] == manifest["metadata"]["uid"]:
+        if place in shelf and shelf[place].uid == manifest["metadata"]["uid"]:
             del shelf[place]
+            if kind is Kind.SOURCE and key is not None:
+                self._note_queue(key, None)
             if not shelf and key is not None:
                 del self._shelves[key]
 
     def source(self, key: SourceKey) -> Manifest | None:
         """Return a source."""
-        return self._shelves.get(key, {}).get((Kind.SOURCE, key.name))
+        return self.child(key, Kind.SOURCE, key.name)
+
+    def source_version(self, key: SourceKey) -> int | None:
+        """Return the version of a source."""
+        kept = self._shelves.get(key, {}).get((Kind.SOURCE, key.name))
+        return None if kept is None else kept.version
 
     def children(self, key: SourceKey) -> list[Manifest]:
         """Return a source's children."""
-        return [manifest for (kind, _), manifest in self._shelves.get(key, {}).items() if kind in CHILD_KINDS]
+        return [kept.decode() for (kind, _), kept in self._shelves.get(key, {}).items() if kind in CHILD_KINDS]
+
+    def child_versions(self, key: SourceKey) -> frozenset[tuple[Kind, str, int]]:
+        """Return what changes whenever a child of the source comes, changes or goes."""
+        shelf = self._shelves.get(key, {})
+        return frozenset((kind, kept.uid, kept.version) for (kind, _), kept in shelf.items() if kind in CHILD_KINDS)
 
     def child(self, key: SourceKey, kind: Kind, name: str) -> Manifest | None:
         """Return one child of a source."""
-        return self._shelves.get(key, {}).get((kind, name))
+        kept = self._shelves.get(key, {}).get((kind, name))
+        return None if kept is None else kept.decode()
 
     def pods(self, key: SourceKey) -> list[Manifest]:
         """Return a source's pods."""
-        return [manifest for (kind, _), manifest in self._shelves.get(key, {}).items() if kind is Kind.POD]
+        return [kept.decode() for (kind, _), kept in self._shelves.get(key, {}).items() if kind is Kind.POD]
 
-    def all_of(self, kind: Kind) -> Iterator[Manifest]:
-        """Return every resource of a kind."""
-        for shelf in list(self._shelves.values()):
-            yield from [manifest for (its_kind, _), manifest in shelf.items() if its_kind is kind]
+    def queue_peers(self, key: SourceKey) -> tuple[SourceKey, ...]:
+        """Return the other sources that receive from a source's queue."""
+        return self._queues.peers(key)
+
+    def sources(self) -> Iterator[Manifest]:
+        """Return all sources. May be called from any thread."""
+        for key, shelf in list(self._shelves.items()):
+            kept = shelf.get((Kind.SOURCE, key.name))
+            if kept is not None:
+                yield kept.decode()
 
     def source_keys(self) -> list[SourceKey]:
-        """Return the keys of all sources."""
-        return [key for key, shelf in self._shelves.items() if (Kind.SOURCE, key.name) in shelf]
+        """Return the keys of all sources. May be called from any thread."""
+        return [key for key, shelf in list(self._shelves.items()) if (Kind.SOURCE, key.name) in shelf]
 
-    def replace(self, kind: Kind, namespace: str | None, manifests: Iterable[Manifest]) -> list[Manifest]:
-        """Take over a list of everything of a kind (in a namespace); return what differs from what was known."""
-        listed = {manifest["metadata"]["uid"]: manifest for manifest in manifests}
+    def retain(self, kind: Kind, namespace: str | None, uids: Iterable[str], version: int | None) -> list[Manifest]:
+        """Forget the resources of a kind (in a namespace) that are not among those listed; return them.
+
+        `version` is the list's: what was learnt after it was made cannot be in it. None: nothing of the kind is left.
+        """
+        listed = frozenset(uids)
         gone = [
-            known
-            for known in self.all_of(kind)
-            if known["metadata"]["uid"] not in listed and namespace in (None, known["metadata"]["namespace"])
+            kept.decode()
+            for shelf in self._shelves.values()
+            for (its_kind, _), kept in shelf.items()
+            if its_kind is kind
+            and kept.uid not in listed
+            and namespace in (None, kept.namespace)
+            and (version is None or kept.version <= version)
         ]
-        for known in gone:
-            self.remove(kind, known)
-        return gone + [manifest for manifest in listed.values() if self.put(kind, manifest)]
+        for manifest in gone:
+            self.remove(kind, manifest)
+        return gone
+
+    def _note_queue(self, key: SourceKey, queue: str | None) -> None:
+        for peer in self._queues.note(key, queue):
+            self._tell_peer(peer)
 
 
 def find_key(kind: Kind, manifest: Manifest) -> SourceKey | None:
@@ -85,14 +147,17 @@ def find_key(kind: Kind, manifest: Manifest) -> SourceKey | None:
     return SourceKey(metadata["namespace"], name) if name else None
 
 
-def _is_newer(manifest: Manifest, known: Manifest) -> bool:
+def _is_newer(metadata: Manifest, known: _Kept) -> bool:
     """Compare resource versions, which are ordered numbers (guaranteed since Kubernetes 1.35, true long before)."""
-    if manifest["metadata"]["uid"] != known["metadata"]["uid"]:
-        return True
-    return int(manifest["metadata"]["resourceVersion"]) > int(known["metadata"]["resourceVersion"])
+    return metadata["uid"] != known.uid or int(metadata["resourceVersion"]) > known.version
 
 
-def _trim(manifest: Manifest) -> Manifest:
-    """Drop what is large and of no use."""
-    metadata = {name: value for name, value in manifest["metadata"].items() if name != "managedFields"}
-    return manifest | {"metadata": metadata}
+def _keep(kind: Kind, manifest: Manifest) -> _Kept:
+    """Drop what is of no use: field managers, what pods have beside metadata and status, the state of autoscalers."""
+    metadata = {name: value for name, value in manifest["metadata"].items() if name not in _NOT_KEPT}
+    rest = {"status": manifest.get("status")} if kind is Kind.POD else manifest
+    if kind in AUTOSCALERS:
+        rest = {name: value for name, value in manifest.items() if name != "status"}
+        del metadata["resourceVersion"]
+    text = json.dumps(rest | {"metadata": metadata}, separators=(",", ":")).encode()
+    return _Kept(metadata["namespace"], metadata["uid"], int(manifest["metadata"]["resourceVersion"]), text)

@@ -21,9 +21,9 @@ class WorkQueue(Generic[Key]):
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
-        """Count the keys that are due now."""
+        """Count the keys that are due now. May be called from any thread."""
         now = self._monotonic()
-        return sum(due <= now for due in self._due.values())
+        return sum(due <= now for due in list(self._due.values()))
 
     def add(self, key: Key, delay: float = 0.0) -> None:
         """Ask for a look at a key. The earlier of two requests counts; at work it waits until that is done."""

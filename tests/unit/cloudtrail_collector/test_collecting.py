@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cloudtrail_collector.core.batching import Batch, BatchLimits, Rejection
+from cloudtrail_collector.core.dead_letter import DeadLetterReason
 from cloudtrail_collector.core.formats import FormatEvent, Place
 from cloudtrail_collector.core.log_file import WINDOW_BYTES
 from cloudtrail_collector.core.parcels import Outlet
@@ -240,3 +241,35 @@ def test_a_large_object_is_not_overtaken_for_ever() -> None:
     for thread in (large, small):
         thread.join(WAIT)
     assert order == ["large", "small"]
+
+
+def test_what_was_collected_lately_is_reported() -> None:
+    with collecting(_build_file({"eventID": "e1"}, {"eventID": "e2"})) as bench:
+        bench.board.note_receive(1, 42.9)
+        before = bench.board.build_report().activity
+        assert before is not None
+        assert before.unread_since == before.last_message_at is not None
+        assert (before.last_object_at, before.events_per_second) == (None, 0)
+        bench.collect()
+        bench.delivery.flush()
+        assert bench.wait().failed is None
+        bench.board.note_receive(0, None)
+        activity = bench.board.build_report().activity
+        assert activity is not None
+        assert activity.last_object_at is not None
+        assert (activity.unread_since, activity.last_message_at) == (None, before.last_message_at)
+        assert 0 < activity.events_per_second <= 0.2
+        assert (activity.dead_lettered, activity.last_dead_letter_reason) == (0, None)
+
+
+def test_a_file_that_was_given_up_is_no_object_that_was_read() -> None:
+    with collecting(b"no log file") as bench:
+        bench.board.note_receive(1, 42.9)
+        bench.collect()
+        bench.delivery.flush()
+        assert bench.wait().failed is None
+        activity = bench.board.build_report().activity
+        assert activity is not None
+        assert (activity.dead_lettered, activity.last_dead_letter_reason) == (1, DeadLetterReason.NOT_A_LOG_FILE)
+        assert activity.last_object_at is None
+        assert activity.unread_since is not None

@@ -57,10 +57,10 @@ def test_mistakes_of_a_pipeline_begin_with_its_fields(tmp_path: Path) -> None:
     assert [error.split(":")[0] for error in errors] == ["bucket", "colour"]
 
 
-def test_what_this_version_cannot_do_is_a_mistake(tmp_path: Path) -> None:
-    source = build_source(scaling={"max": 3})
+def test_scaling_is_checked_though_nothing_scales_here(tmp_path: Path) -> None:
+    source = build_source(scaling={"min": 3, "max": 2})
     (error,) = read_errors(write(tmp_path / "source.yaml", yaml.safe_dump(source)))
-    assert error.startswith("spec.scaling: ")
+    assert error == "spec.scaling: min must not be greater than max"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Observations become conditions."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from support.sources import build_spec
 
 DENIED = build_check("QueueReachable", "False", "AccessDenied", "sqs:ReceiveMessage on arn:aws:sqs:…: denied")
 UNREADABLE = build_check("BucketReadable", "False", "KmsAccessDenied", "kms:Decrypt on arn:aws:kms:…: denied")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BLANK = CloudTrailSourceStatus()
 
 
@@ -46,7 +48,7 @@ def test_test_mode_has_a_reason_of_its_own_also_while_it_holds() -> None:
 
 
 def test_first_visit_has_every_condition() -> None:
-    verdict = evaluate(build_wanted(), Observation(build_rollout(build_wanted(), seen=False), ()), BLANK)
+    verdict = evaluate(build_wanted(), Observation(build_rollout(build_wanted(), seen=False), (), NOW), BLANK)
     kinds = {finding.type.value for finding in verdict.findings}
     assert kinds == {
         "Ready",
@@ -58,6 +60,10 @@ def test_first_visit_has_every_condition() -> None:
         "NotificationsAccepted",
         "TestModeSafe",
         "NoFeedbackLoop",
+        "DataFlowing",
+        "Lagging",
+        "DeadLettering",
+        "QueueConflict",
     }
 
 
@@ -129,9 +135,9 @@ def test_one_failed_check_outweighs_a_good_one_and_a_good_one_outweighs_ignoranc
 
 def test_paused_is_ready_when_the_last_pod_is_gone() -> None:
     desired = build_wanted(mode="Paused")
-    draining = Observation(build_rollout(desired), (Collector(build_pod(desired, going=True), None),))
+    draining = Observation(build_rollout(desired), (Collector(build_pod(desired, going=True), None),), NOW)
     assert _ready(evaluate(desired, draining, BLANK)) == ("False", "RollingOut")
-    verdict = evaluate(desired, Observation(build_rollout(desired), ()), BLANK)
+    verdict = evaluate(desired, Observation(build_rollout(desired), (), NOW), BLANK)
     assert _ready(verdict) == ("True", "Paused")
     assert _find(verdict, "CredentialsValid") == ("Unknown", "Paused")
 
@@ -152,12 +158,6 @@ def test_problem_names_every_mistake_and_stalls() -> None:
     message = verdict.findings[0].message
     assert "spec.region" in message
     assert "spec.bucket" in message
-
-
-def test_unavailable_feature_stalls() -> None:
-    problem = parse_spec(build_spec(scaling={"max": 2}))
-    assert isinstance(problem, SpecProblem)
-    assert _find(evaluate_problem(problem, BLANK), "Stalled") == ("True", "FeatureNotAvailable")
 
 
 def test_failure_is_not_ready_and_keeps_what_was_known() -> None:

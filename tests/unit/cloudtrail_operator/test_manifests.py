@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cloudtrail_operator.core.desired import build_desired
+from cloudtrail_operator.core.scaling import Autoscaler
 from cloudtrail_operator.core.source import parse_spec
 from cloudtrail_operator.core.workload import CollectorDefaults
 from cloudtrail_spec.source import CloudTrailSourceSpec
@@ -60,6 +61,51 @@ CASES: dict[str, dict[str, Any]] = {
         ],
         "deadLetterSink": {"name": "rejects", "file": {"path": "/data/rejects/x", "persistentVolumeClaim": "rejects"}},
     },
+    "overridden": {
+        "collector": {
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}
+                        ]
+                    }
+                },
+                "podAffinity": None,
+            },
+            "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"},
+            ],
+            "extraEnv": [
+                {"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"},
+                {"name": "NO_PROXY", "value": ""},
+                {"name": "AWS_CA_BUNDLE", "value": "/mnt/ca/ca.crt"},
+                {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "siem", "key": "token"}}},
+                {"name": "TEAM", "valueFrom": {"configMapKeyRef": {"name": "team", "key": "name"}}},
+            ],
+            "extraVolumes": [
+                {"name": "ca", "configMap": {"name": "company-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"name": "keys", "secret": {"secretName": "siem", "optional": True}},
+                {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+                {"name": "claim", "persistentVolumeClaim": {"claimName": "shared", "readOnly": True}},
+                {
+                    "name": "all",
+                    "projected": {"sources": [{"configMap": {"name": "company-ca"}}, {"secret": {"name": "siem"}}]},
+                },
+            ],
+            "extraVolumeMounts": [
+                {"name": "ca", "mountPath": "/mnt/ca", "readOnly": True},
+                {"name": "keys", "mountPath": "/mnt/keys", "readOnly": True},
+                {"name": "scratch", "mountPath": "/mnt/scratch", "subPath": "own"},
+                {"name": "scratch", "mountPath": "/mnt/more"},
+                {"name": "claim", "mountPath": "/mnt/claim", "readOnly": True},
+                {"name": "all", "mountPath": "/mnt/all", "readOnly": True},
+            ],
+        },
+    },
+    "scaled": {"mode": "Active", "scaling": {"min": 2, "max": 10, "targetMessages": 500, "targetCPUPercent": 80}},
+    "keda/irsa": {"mode": "Active", "scaling": {"min": 0, "max": 10, "targetCPUPercent": 80}},
     "pod-identity-paused": {"mode": "Paused", "roleArn": None, "credentials": {"type": "PodIdentity"}, "sinks": None},
 }
 
@@ -69,7 +115,8 @@ def test_manifests_are_as_reviewed(name: str) -> None:
     source = observe_source(**CASES[name])
     spec = parse_spec(source.spec)
     assert isinstance(spec, CloudTrailSourceSpec)
-    text = yaml.safe_dump_all(build_desired(source, spec, DEFAULTS).manifests, sort_keys=False, width=120)
+    autoscaler = Autoscaler.KEDA if name.startswith("keda/") else Autoscaler.HPA
+    text = yaml.safe_dump_all(build_desired(source, spec, DEFAULTS, autoscaler).manifests, sort_keys=False, width=120)
     path = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")

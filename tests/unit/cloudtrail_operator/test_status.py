@@ -3,13 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from cloudtrail_operator.core.evaluation import evaluate, evaluate_problem
 from cloudtrail_operator.core.notices import build_notices
 from cloudtrail_operator.core.observation import Collector
 from cloudtrail_operator.core.source import SpecProblem
 from cloudtrail_operator.core.status import StatusTimes, build_status, needs_write
+from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.status import CloudTrailSourceStatus, Condition
 from support.observations import build_answer, build_pod, build_wanted, observe, observe_source
 from support.pods import build_check
@@ -24,8 +23,9 @@ def _status(
 ) -> CloudTrailSourceStatus:
     """Judge a source some seconds after the start."""
     desired = build_wanted()
-    found = observe(desired, Collector(build_pod(desired), build_answer(desired, **report)))
-    times = StatusTimes(START + timedelta(seconds=after), timedelta(seconds=300))
+    now = START + timedelta(seconds=after)
+    found = observe(desired, Collector(build_pod(desired), build_answer(desired, **report)), at=now)
+    times = StatusTimes(now, timedelta(seconds=300))
     return build_status(observe_source(generation), evaluate(desired, found, previous), previous, times)
 
 
@@ -47,6 +47,13 @@ def test_unchanged_source_needs_no_write() -> None:
     first = _status(0)
     assert needs_write(first, BLANK, figures_due=False)
     stored = CloudTrailSourceStatus.model_validate_json(first.model_dump_json(by_alias=True))
+    assert not needs_write(_status(10, stored), stored, figures_due=True)
+
+
+def test_order_of_conditions_is_no_difference() -> None:
+    """The API server keeps them as a map: one that came later stands behind, whatever the order it was written in."""
+    first = _status(0)
+    stored = first.model_copy(update={"conditions": first.conditions[::-1]})
     assert not needs_write(_status(10, stored), stored, figures_due=True)
 
 
@@ -79,35 +86,10 @@ def test_throttling_never_stalls() -> None:
 def test_broken_spec_keeps_the_figures() -> None:
     first = _status(0, events={"read": 7})
     times = StatusTimes(START, timedelta(seconds=300))
-    verdict = evaluate_problem(SpecProblem(unavailable=False, sentences=("spec.bucket: bad",)), first)
+    verdict = evaluate_problem(SpecProblem(Reason.INVALID_SPEC, ("spec.bucket: bad",)), first)
     status = build_status(observe_source(2), verdict, first, times)
     assert status.events == first.events
     assert (status.mode, status.config_hash, status.observed_generation) == (first.mode, first.config_hash, 2)
-
-
-def _kstatus(manifest: dict[str, Any]) -> str:
-    """Apply kstatus' rules to a source, in their order."""
-    status = manifest["status"]
-    if status["observedGeneration"] != manifest["metadata"]["generation"]:
-        return "InProgress"
-    for condition in status["conditions"]:
-        if (condition["type"], condition["status"]) == ("Reconciling", "True"):
-            return "InProgress"
-        if (condition["type"], condition["status"]) == ("Stalled", "True"):
-            return "Failed"
-    ready = next(item for item in status["conditions"] if item["type"] == "Ready")
-    return "Current" if ready["status"] == "True" else "InProgress"
-
-
-@pytest.mark.parametrize(
-    ("after", "report", "expected"),
-    [(0, {}, "Current"), (0, {"checks": [DENIED]}, "InProgress"), (600, {"checks": [DENIED]}, "Failed")],
-)
-def test_kstatus_reads_the_status_as_meant(after: float, report: dict[str, Any], expected: str) -> None:
-    status = _status(after, _status(0, **report), **report)
-    dumped = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert _kstatus({"metadata": {"generation": 1}, "status": dumped}) == expected
-    assert _kstatus({"metadata": {"generation": 2}, "status": dumped}) == "InProgress"
 
 
 def test_people_are_told_of_changes_once() -> None:
@@ -120,3 +102,26 @@ def test_people_are_told_of_changes_once() -> None:
     regained = _status(30, lost)
     assert [notice.reason for notice in build_notices(lost, regained)] == ["QueueReachableAgain"]
     assert [notice.reason for notice in build_notices(lost, _status(400, lost, checks=[DENIED]))] == ["Stalled"]
+
+
+def test_people_are_told_when_alarms_begin_and_end() -> None:
+    def tell(old: CloudTrailSourceStatus, new: CloudTrailSourceStatus) -> list[tuple[str, bool]]:
+        return [(notice.reason, notice.warning) for notice in build_notices(old, new)]
+
+    now = START.isoformat()
+    queue = {"observedAt": now, "visible": 1, "inFlight": 0, "delayed": 0}
+    quiet = _status(0, queue=queue, lastReceiveAt=now)
+    late = _status(10, quiet, lastReceiveAt=now, queue=queue | {"oldestAgeSeconds": 901})
+    later = _status(20, late, lastReceiveAt=now, queue=queue | {"oldestAgeSeconds": 999})
+    lost = _status(30, later, lastReceiveAt=now, queue=queue | {"deadLetterVisible": 1})
+    assert tell(quiet, late) == [("Lagging", True)]
+    assert tell(late, later) == []
+    assert tell(later, lost) == [("LaggingEnded", False), ("DeadLettering", True)]
+    assert tell(lost, quiet) == [("DeadLetteringEnded", False)]
+
+
+def test_rates_and_ages_wait_for_their_time_too() -> None:
+    first = _status(0, activity={"eventsPerSecond": 3})
+    slower = _status(10, first, activity={"eventsPerSecond": 2})
+    assert not needs_write(slower, first, figures_due=False)
+    assert needs_write(slower, first, figures_due=True)

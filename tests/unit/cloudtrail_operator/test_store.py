@@ -36,14 +36,36 @@ def test_late_news_of_a_deletion_does_not_remove_the_successor() -> None:
     assert store.children(KEY) == []
 
 
-def test_list_replaces_what_is_known_of_its_namespace_only() -> None:
+def _uids(manifests: list[dict[str, Any]]) -> list[str]:
+    return sorted(item["metadata"]["uid"] for item in manifests)
+
+
+def test_what_a_list_does_not_have_is_gone_in_its_namespace_only() -> None:
     store = Store()
     store.put(Kind.POD, _child(1, "gone", "p1"))
     store.put(Kind.POD, _child(2, "kept", "p2"))
     store.put(Kind.POD, _child(3, "elsewhere", "p3", "other"))
-    changed = store.replace(Kind.POD, "ns", [_child(2, "kept", "p2"), _child(4, "new", "p4")])
-    assert sorted(item["metadata"]["uid"] for item in changed) == ["gone", "new"]
-    assert sorted(item["metadata"]["uid"] for item in store.all_of(Kind.POD)) == ["elsewhere", "kept", "new"]
+    assert _uids(store.retain(Kind.POD, "ns", ["kept"], version=9)) == ["gone"]
+    assert _uids(store.pods(KEY)) == ["kept"]
+    assert _uids(store.pods(SourceKey("other", "trail"))) == ["elsewhere"]
+
+
+def test_what_was_learnt_after_a_list_was_made_is_not_gone() -> None:
+    store = Store()
+    store.put(Kind.SERVICE, _child(10, "new"))
+    assert store.retain(Kind.SERVICE, None, [], version=9) == []
+    assert _uids(store.retain(Kind.SERVICE, None, [], version=None)) == ["new"]
+
+
+def test_versions_of_children_tell_of_every_change() -> None:
+    store = Store()
+    seen = {store.child_versions(KEY)}
+    for change in (_child(1), _child(2), _child(3, "u2"), _child(4, "u3", "other")):
+        store.put(Kind.SERVICE, change)
+        seen.add(store.child_versions(KEY))
+    store.remove(Kind.SERVICE, _child(5, "u3", "other"))
+    assert len(seen) == 5
+    assert store.child_versions(KEY) in seen
 
 
 def test_resource_without_a_source_is_ignored() -> None:

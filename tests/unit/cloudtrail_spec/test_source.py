@@ -2,7 +2,6 @@ import pytest
 from pydantic import ValidationError
 
 from cloudtrail_spec.base import describe_errors
-from cloudtrail_spec.features import find_unavailable
 from cloudtrail_spec.pipeline import PipelineSpec
 from cloudtrail_spec.source import CloudTrailSourceSpec
 from support.bad_specs import BAD_SPECS, BadSpec
@@ -41,16 +40,23 @@ def test_pipeline_survives_the_way_through_a_file() -> None:
     assert "roleArn" not in text
 
 
+def test_scaling_is_named_as_kubernetes_names_it() -> None:
+    spec = CloudTrailSourceSpec.model_validate(build_spec(scaling={"max": 3, "targetCPUPercent": 70}))
+    assert spec.scaling is not None
+    assert (spec.scaling.min, spec.scaling.max, spec.scaling.target_messages) == (1, 3, 1000)
+    assert spec.scaling.target_cpu_percent == 70
+
+
 @pytest.mark.parametrize(
-    ("changes", "field"),
+    "changes",
     [
-        ({"scaling": {"max": 3}}, "spec.scaling"),
+        {"scaling": {"max": 100}},
+        {"scaling": {"max": 10, "targetCPUPercent": 80}, "test": {"maxMessages": 10_000}},
+        {"scaling": {"max": 2, "targetCPUPercent": 80}, "collector": {"resources": {"requests": {"cpu": "1"}}}},
+        {"scaling": {"max": 2, "targetCPUPercent": 80}, "collector": {"resources": {"limits": {"cpu": "1"}}}},
+        {"scaling": {"max": 2}, "collector": {"resources": {"requests": {"memory": "1Gi"}}}},
     ],
+    ids=str,
 )
-def test_what_this_version_cannot_do_is_named(changes: dict[str, object], field: str) -> None:
-    (sentence,) = find_unavailable(CloudTrailSourceSpec.model_validate(build_spec(**changes)))
-    assert sentence.startswith(f"{field}:")
-
-
-def test_nothing_is_named_when_all_is_available() -> None:
-    assert find_unavailable(CloudTrailSourceSpec.model_validate(build_spec())) == []
+def test_scaling_that_can_work_is_accepted(changes: dict[str, object]) -> None:
+    assert CloudTrailSourceSpec.model_validate(build_spec(**changes)).scaling is not None

@@ -6,7 +6,8 @@
 from typing import assert_never
 
 from cloudtrail_operator.core.manifests.parts import PodParts
-from cloudtrail_operator.core.names import KEYS_DIRECTORY, TOKEN_DIRECTORY
+from cloudtrail_operator.core.names import KEYS_DIRECTORY, TOKEN_DIRECTORY, workload_name
+from cloudtrail_operator.core.source import SourceKey
 from cloudtrail_spec.source import CloudTrailSourceSpec, CredentialsType
 
 TOKEN_VOLUME = "aws-iam-token"  # noqa: S105
@@ -65,4 +66,16 @@ def _build_static_keys(spec: CloudTrailSourceSpec) -> PodParts:
         env=({"name": "CLOUDTRAIL_CREDENTIALS_DIRECTORY", "value": KEYS_DIRECTORY},),
         volumes=({"name": KEYS_VOLUME, "secret": secret},),
         mounts=({"name": KEYS_VOLUME, "mountPath": KEYS_DIRECTORY, "readOnly": True},),
+    )
+
+
+def advise_on_credentials(source: SourceKey, spec: CloudTrailSourceSpec) -> str | None:
+    """Say how a ServiceAccount gets its role by EKS Pod Identity: whether it has one, nothing in the cluster tells."""
+    if spec.credentials_in_force.type is not CredentialsType.POD_IDENTITY:
+        return None
+    account, namespace = workload_name(source.name), source.namespace
+    return (
+        "with EKS Pod Identity, associate the role: aws eks create-pod-identity-association --cluster-name CLUSTER"
+        f" --namespace {namespace} --service-account {account} --role-arn ROLE; then: kubectl rollout restart"
+        f" deployment/{account} -n {namespace}"
     )

@@ -6,7 +6,7 @@ from cloudtrail_operator.core.workload import Workload
 
 
 def build_disruption_budget(workload: Workload) -> Manifest:
-    """Build the budget. Only for two replicas or more: with one it would say nothing."""
+    """Build the budget. Only where two collectors or more may run: with one it would say nothing."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

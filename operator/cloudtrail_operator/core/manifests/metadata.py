@@ -3,7 +3,13 @@
 import hashlib
 import json
 
-from cloudtrail_operator.core.names import MANIFEST_HASH_ANNOTATION, SOURCE_API_VERSION, Manifest, child_labels
+from cloudtrail_operator.core.names import (
+    ARGO_IGNORE_ANNOTATION,
+    MANIFEST_HASH_ANNOTATION,
+    SOURCE_API_VERSION,
+    Manifest,
+    child_labels,
+)
 from cloudtrail_operator.core.source import Source
 from cloudtrail_spec.crd import KIND
 
@@ -14,7 +20,7 @@ def build_metadata(source: Source, name: str, annotations: dict[str, str] | None
         "name": name,
         "namespace": source.key.namespace,
         "labels": child_labels(source.key.name),
-        "annotations": annotations or {},
+        "annotations": {ARGO_IGNORE_ANNOTATION: "true"} | (annotations or {}),
         "ownerReferences": [
             {
                 "apiVersion": SOURCE_API_VERSION,

@@ -1,11 +1,15 @@
 """The pod template of a source's collectors: fit for a namespace that enforces the restricted Pod Security Standard."""
 
-from typing import Any
-
-from pydantic import BaseModel
-
 from cloudtrail_operator.core.manifests.credentials import build_credential_parts
 from cloudtrail_operator.core.manifests.metadata import hash_manifest
+from cloudtrail_operator.core.manifests.overrides import (
+    build_extra_parts,
+    build_placement,
+    dump,
+    merge_annotations,
+    merge_labels,
+    merge_variables,
+)
 from cloudtrail_operator.core.manifests.parts import PodParts
 from cloudtrail_operator.core.manifests.sinks import build_file_parts, build_secret_parts
 from cloudtrail_operator.core.names import (
@@ -16,9 +20,7 @@ from cloudtrail_operator.core.names import (
     HTTP_PORT,
     TEMPLATE_HASH_ANNOTATION,
     Manifest,
-    child_labels,
     config_map_name,
-    selector_labels,
     workload_name,
 )
 from cloudtrail_operator.core.workload import Workload
@@ -36,18 +38,14 @@ def build_pod_template(workload: Workload) -> Manifest:
 
 
 def _build_metadata(workload: Workload) -> Manifest:
-    """Our own labels win over the source's: the Deployment's selector depends on them."""
-    settings = workload.spec.collector_settings
     return {
-        "labels": settings.labels | child_labels(workload.name),
-        "annotations": workload.defaults.pod_annotations
-        | settings.annotations
-        | {CONFIG_HASH_ANNOTATION: workload.config_hash},
+        "labels": merge_labels(workload),
+        "annotations": merge_annotations(workload, {CONFIG_HASH_ANNOTATION: workload.config_hash}),
     }
 
 
 def _build_spec(workload: Workload) -> Manifest:
-    builders = (build_credential_parts, build_secret_parts, build_file_parts)
+    builders = (build_credential_parts, build_secret_parts, build_file_parts, build_extra_parts)
     parts = sum((build(workload.spec) for build in builders), PodParts())
     spec: Manifest = {
         "serviceAccountName": workload_name(workload.name),
@@ -71,7 +69,7 @@ def _build_spec(workload: Workload) -> Manifest:
             *parts.volumes,
         ],
     }
-    return spec | _build_placement(workload)
+    return spec | build_placement(workload)
 
 
 def _build_container(workload: Workload, parts: PodParts) -> Manifest:
@@ -80,11 +78,11 @@ def _build_container(workload: Workload, parts: PodParts) -> Manifest:
         "name": CONTAINER,
         "image": settings.image or workload.defaults.image,
         "command": ["cloudtrail-collector", "run", "--config", f"{CONFIG_DIRECTORY}/{CONFIG_FILE}"],
-        "env": [*_build_env(workload), *parts.env],
+        "env": merge_variables(workload, [*_build_env(workload), *parts.env]),
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         # Why it ended is then part of the pod's status, and of the source's.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "resources": _dump(settings.resources) if settings.resources else DEFAULT_RESOURCES,
+        "resources": dump(settings.resources) if settings.resources else DEFAULT_RESOURCES,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -130,33 +128,3 @@ def _build_probe(path: str, *, period: int, failures: int) -> Manifest:
         "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
-
-
-def _build_placement(workload: Workload) -> Manifest:
-    """Build the optional fields; an absent one is left to Kubernetes. A source's settings win over the operator's."""
-    settings = workload.spec.collector_settings
-    tolerations = [_dump(toleration) for toleration in settings.tolerations] or list(workload.defaults.tolerations)
-    fields: Manifest = {
-        "nodeSelector": workload.defaults.node_selector | settings.node_selector,
-        "tolerations": tolerations,
-        "priorityClassName": settings.priority_class_name,
-        "imagePullSecrets": [{"name": secret.name} for secret in settings.image_pull_secrets],
-        "topologySpreadConstraints": _build_spread(workload),
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
-def _build_spread(workload: Workload) -> list[Manifest]:
-    """Spread replicas over nodes where possible. Also for one replica: a change of scale must not replace the pods."""
-    return [
-        {
-            "maxSkew": 1,
-            "topologyKey": "kubernetes.io/hostname",
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": selector_labels(workload.name)},
-        }
-    ]
-
-
-def _dump(model: BaseModel) -> dict[str, Any]:
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,1 @@
+"""What watches operator and collectors, as data: rules for Prometheus, dashboards for Grafana."""

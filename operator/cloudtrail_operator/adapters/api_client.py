@@ -1,0 +1,129 @@
+"""Requests to the API server: authentication, time limits, and what its failures mean."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiohttp
+
+from cloudtrail_operator.adapters.access import Access
+from cloudtrail_operator.core.names import Manifest
+from cloudtrail_operator.errors import ClusterError, UnreachableError
+from cloudtrail_operator.ports import Clock
+
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
+REQUEST_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server answered."""
+
+    status: int
+    body: Any
+    retry_after: float | None = None
+    """How many seconds it asks to wait."""
+
+    @property
+    def message(self) -> str:
+        """The API server's own words."""
+        message = self.body.get("message") if isinstance(self.body, dict) else None
+        return message or "no message"
+
+
+class ApiClient:
+    """A session with the API server. Use it as an async context manager."""
+
+    def __init__(self, access: Access, clock: Clock, *, connections: int = 32) -> None:
+        self._access = access
+        self._clock = clock
+        self.turn = asyncio.Semaphore(connections)
+        """To be held while a request is sent. To wait for it counts towards no time limit: that the operator has much to
+        do is no failure of the API server."""
+        self._session: aiohttp.ClientSession | None = None
+        self.answered_at: float | None = None
+        """When it answered last, by the monotonic clock."""
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(ssl=self._access.build_tls(), limit=0)
+        self._session = aiohttp.ClientSession(connector=connector)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        body: Manifest | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> Answer:
+        """Wait for a turn and send a request. Raises as `send` does."""
+        async with self.turn:
+            return await self.send(method, path, params=params, body=body, seconds=seconds)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        body: Manifest | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> Answer:
+        """Send a request. Raises UnreachableError when there is no answer, or none but that it should be sent later."""
+        if self._session is None:
+            raise RuntimeError("the client is used outside of its context")
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, CONNECT_SECONDS))
+        try:
+            async with self._session.request(
+                method,
+                self._access.server + path,
+                params=params,
+                data=None if body is None else json.dumps(body),
+                headers=self._build_headers(method),
+                timeout=timeout,
+            ) as response:
+                answer = Answer(response.status, await _decode(response), _read_delay(response))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UnreachableError(f"{method} {path}: {type(error).__name__}: {error}".rstrip(": ")) from error
+        self.answered_at = self._clock.monotonic()
+        if answer.status == 429 or answer.status >= 500:
+            raise UnreachableError(describe(answer), answer.retry_after)
+        return answer
+
+    def _build_headers(self, method: str) -> dict[str, str]:
+        headers = {"Content-Type": APPLY if method == "PATCH" else "application/json", "Accept": "application/json"}
+        token = self._access.read_token()
+        return headers | ({"Authorization": f"Bearer {token}"} if token else {})
+
+
+def check(answer: Answer) -> Manifest:
+    """Return the body of an answer. Raises ClusterError when the API server refused."""
+    if answer.status >= 400 or not isinstance(answer.body, dict):
+        raise ClusterError(describe(answer))
+    return answer.body
+
+
+def describe(answer: Answer) -> str:
+    """Say what the API server answered, in its own words."""
+    return f"Kubernetes answered {answer.status}: {answer.message}"
+
+
+async def _decode(response: aiohttp.ClientResponse) -> Any:
+    """Decode an answer; what stands between us and the API server may answer with a page for people."""
+    try:
+        return await response.json(content_type=None)
+    except ValueError:
+        return None
+
+
+def _read_delay(response: aiohttp.ClientResponse) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None

@@ -1,0 +1,1 @@
+"""Commands for people, beside `run`. The operator's serving path loads none of them."""

@@ -1,0 +1,76 @@
+"""One look at a source, when the API server's answer to our own write tells more than the watch has told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from cloudtrail_operator.adapters.clock import SystemClock
+from cloudtrail_operator.core.kinds import Kind
+from cloudtrail_operator.core.names import FIELD_MANAGER, Manifest
+from cloudtrail_operator.core.notices import Notice
+from cloudtrail_operator.core.source import Source, SourceKey
+from cloudtrail_operator.ports import Page
+from cloudtrail_operator.reconcile.reconciler import Outside, Policy, Reconciler
+from cloudtrail_operator.reconcile.served_kinds import ServedKinds
+from cloudtrail_operator.reconcile.store import Store
+from cloudtrail_spec.report import CollectorReport
+from support.observations import DEFAULTS
+from support.sources import build_source
+
+KEY = SourceKey("default", "org-trail")
+
+
+class Server:
+    """An API server with one source, whose user changes it just before our status arrives. It has nothing else."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.source = build_source(bucket="No")
+        self.source["metadata"] |= {"uid": "u", "generation": 1, "resourceVersion": "1"}
+        self._changes = changes
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        raise AssertionError(kind, namespace, name)
+
+    async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
+        raise AssertionError(manifest, manager)
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        metadata = self.source["metadata"] | self._changes | {"resourceVersion": "2"}
+        return self.source | {"metadata": metadata, "status": manifest["status"]}
+
+    async def delete(self, manifest: Manifest) -> None:
+        raise AssertionError(manifest)
+
+    async def list_served(self, api_version: str) -> frozenset[str]:
+        raise AssertionError(api_version)
+
+    def list(self, kind: Kind, namespace: str | None, selector: str | None) -> AsyncIterator[Page]:
+        raise AssertionError(kind, namespace, selector)
+
+    async def fetch(self, address: str) -> CollectorReport | None:
+        raise AssertionError(address)
+
+    async def record(self, source: Source, notice: Notice) -> None:
+        """Keep nothing."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "delay"),
+    [
+        ({}, None),
+        ({"generation": 2}, 0.0),
+        ({"annotations": {"cloudtrail-operator.io/reconcile-requested-at": "now"}}, 0.0),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, 0.0),
+    ],
+    ids=str,
+)
+def test_change_that_only_our_own_write_tells_is_looked_at_at_once(changes: Manifest, delay: float | None) -> None:
+    async def look() -> float | None:
+        server, store = Server(**changes), Store()
+        store.put(Kind.SOURCE, server.source)
+        outside = Outside(server, server, server, SystemClock())
+        return await Reconciler(store, ServedKinds(server), outside, Policy(DEFAULTS)).reconcile(KEY)
+
+    assert asyncio.run(look()) == delay
