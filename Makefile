@@ -59,8 +59,8 @@ envtest: setup ## Build the real control plane (etcd, kube-apiserver, kube-contr
 	@$(RUN) python -m localcluster.envtest_build
 
 .PHONY: bench-operator
-bench-operator: setup ## Measure the operator with 1 to 3,000 sources on the real control plane
-	@$(RUN) python -m bench_operator
+bench-operator: setup ## Measure the operator with up to 3,000 sources; QUICK=1 takes some minutes
+	@$(RUN) python -m bench_operator $(if $(QUICK),--quick)
 
 .PHONY: prometheus
 prometheus: setup ## Get Prometheus and promtool for the tests, without root

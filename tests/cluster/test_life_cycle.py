@@ -25,7 +25,6 @@ from support.pods import CollectorStub, build_check, build_report, collector_stu
 from support.site import CHILDREN, NAME, OURS, WORKLOAD, Manifest, Site
 from support.sources import build_source, build_spec
 
-CRD = "cloudtrailsources.cloudtrail-operator.io"
 OLDER_CRD = Path(__file__).parents[1] / "golden" / "crd" / "a0d1d83.yaml"
 QUIET_SECONDS = 2  # four looks
 MANY = 1000
@@ -347,7 +346,7 @@ def test_crd_upgrade_keeps_sources_and_their_statuses(server: ApiServer, namespa
     operator.install()
     site = Site(server, namespace, operator)
     try:
-        _replace_crd(server, OLDER_CRD.read_text(encoding="utf-8"))
+        server.kubectl("replace", "-f", str(OLDER_CRD))
         wait_until(lambda: not _knows_all_fields(server), "the API server uses the older schema")
         operator.start()
         site.apply(mode="Paused")
@@ -375,10 +374,6 @@ def _knows_all_fields(server: ApiServer) -> bool:
     source = json.dumps(build_source("probe", "default", raw={"metadata": True}))
     tried = server.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", input=source, check=False)
     return tried.returncode == 0
-
-
-def _replace_crd(server: ApiServer, text: str) -> None:
-    server.kubectl("replace", "-f", "-", input=text)
 
 
 @pytest.mark.timeout(120)

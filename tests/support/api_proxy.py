@@ -97,7 +97,7 @@ class _Order:
     verb: str | None
     resource: str | None
     name: str | None
-    refusal: Refusal | None
+    refusal: Refusal
     times: int | None
 
 
@@ -176,11 +176,6 @@ class ApiProxy:
         """Answer matching requests with a refusal, so many times or until `heal`. Later orders go first."""
         with self._lock:
             self._orders.insert(0, _Order(verb, resource, name, refusal, times))
-
-    def hang(self, *, verb: str | None = None, resource: str | None = None, times: int | None = None) -> None:
-        """Never answer matching requests; they do not reach the API server."""
-        with self._lock:
-            self._orders.insert(0, _Order(verb, resource, None, None, times))
 
     def before_write(self, number: int, action: Callable[[Seen], None]) -> None:
         """Call `action` when the n-th write from now arrives (the first is 1), and lose the write: nobody carries it out."""
@@ -283,9 +278,7 @@ class ApiProxy:
             return await _never()
         if interruption is not None:
             return await self._lose(request, seen, interruption)
-        if order is not None and order.refusal is None:
-            return await _never()
-        if order is not None and order.refusal is not None:
+        if order is not None:
             return await self._answer(request, seen, order.refusal)
         if seen.verb != "watch":
             return await self._pass_on(request, seen)
