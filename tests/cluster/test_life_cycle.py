@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -226,18 +227,20 @@ class Interrupted:
     def _rests(self, spec: Manifest, name: str) -> bool:
         """Say whether the children are complete, the status tells so, and nothing more is written for a while."""
         writes = self.proxy.count_writes()
-        wanted = {"deployment": 1, "service": 1, "serviceaccount": 1, "configmap": 1}
-        wanted["poddisruptionbudget"] = 0 if spec["mode"] == "Paused" else 1
-        selector = f"{OURS},cloudtrail-operator.io/source={name}"
-        counts = {kind: len(self.site.list(kind, selector)) for kind in wanted}
-        if (
-            counts != wanted
-            or not _is_seen(self.site, name)
-            or _reason(self.site, name) not in ("Paused", "RollingOut")
-        ):
+        wanted = Counter(["Deployment", "Service", "ServiceAccount", "ConfigMap"])
+        if spec["mode"] != "Paused":
+            wanted["PodDisruptionBudget"] = 1
+        if Counter(child["kind"] for child in _list_children(self.site, name)) != wanted:
+            return False
+        if not _is_seen(self.site, name) or _reason(self.site, name) not in ("Paused", "RollingOut"):
             return False
         time.sleep(QUIET_SECONDS)  # the time itself is what is looked at
         return self.proxy.count_writes() == writes
+
+
+def _list_children(site: Site, name: str) -> list[Manifest]:
+    """List a source's children of all kinds at once, in the order of CHILDREN."""
+    return site.list(",".join(CHILDREN), f"{OURS},cloudtrail-operator.io/source={name}")
 
 
 def _reason(site: Site, name: str) -> str | None:
@@ -249,10 +252,9 @@ def _reason(site: Site, name: str) -> str | None:
 
 def _describe_end(site: Site, name: str) -> str:
     """Describe a source's children and conditions, without what differs from source to source."""
-    selector = f"{OURS},cloudtrail-operator.io/source={name}"
-    children = [item for kind in CHILDREN for item in site.list(kind, selector)]
     described: list[Any] = [
-        {part: item.get(part) for part in ("spec", "data")} | {"name": item["metadata"]["name"]} for item in children
+        {part: item.get(part) for part in ("spec", "data")} | {"name": item["metadata"]["name"]}
+        for item in _list_children(site, name)
     ]
     conditions = (site.get(f"cts/{name}") or {})["status"]["conditions"]
     described += [[item["type"], item["status"], item["reason"], item["message"]] for item in conditions]
