@@ -232,7 +232,7 @@ def test_unavailable_feature_stalls_and_leaves_the_workload_alone(site: Site) ->
     site.apply()
     site.wait_children()
     before = site.versions()[f"ServiceAccount/{WORKLOAD}"], site.config_hash()
-    site.apply(scaling={"max": 2}, prefix="other/")
+    site.apply(scaling={"min": 0, "max": 2}, prefix="other/")
     stalled = site.wait_condition("Stalled", "True", "FeatureNotAvailable")
     assert "spec.scaling" in stalled["message"]
     assert site.condition("Ready")["status"] == "False"
