@@ -34,7 +34,9 @@ class Engine:
         self._failures: Counter[SourceKey] = Counter()
         self._started: dict[SourceKey, float] = {}
         self._watched: dict[Kind, float] = {}
-        store.tell_peers(self._queue.add)
+        self._held: dict[SourceKey, float] = {}
+        """Until when the API server wants to hear nothing of a source, by the monotonic clock."""
+        store.tell_peers(self._look_soon)
         telemetry.measure_with(lambda: len(self._queue), lambda: len(self._store.source_keys()))
 
     def note_change(self, kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
@@ -48,7 +50,7 @@ class Engine:
             news = self._store.put(kind, manifest)
         key = find_key(kind, manifest)
         if key is not None and news:
-            self._queue.add(key)
+            self._look_soon(key)
 
     def note_page(self, kind: Kind, manifests: Iterable[Manifest]) -> int:
         """Take in a part of a list; look at the sources of what is news, and say how much that is."""
@@ -62,8 +64,12 @@ class Engine:
         for manifest in changed:
             key = find_key(kind, manifest)
             if key is not None:
-                self._queue.add(key)
+                self._look_soon(key)
         return len(changed)
+
+    def _look_soon(self, key: SourceKey) -> None:
+        """Look at a source at once, unless the API server asked to wait: our own write of its status is news, too."""
+        self._queue.add(key, max(0.0, self._held.get(key, 0.0) - self._clock.monotonic()))
 
     def look_at_all(self, within_seconds: float) -> None:
         """Look at every source, spread over a time."""
@@ -96,6 +102,7 @@ class Engine:
             self._retry(key, error)
         else:
             self._failures.pop(key, None)
+            self._held.pop(key, None)
             telemetry.reconciled(str(key), self._clock.monotonic() - started)
             if delay is not None:
                 self._queue.add(key, delay)
@@ -111,6 +118,9 @@ class Engine:
         self._failures[key] += 1
         delay = choose_delay(error, self._failures[key], random.random())  # noqa: S311
         telemetry.reconcile_failed(str(key), error, delay)
+        if isinstance(error, UnreachableError):
+            self._queue.forget(key)
+            self._held[key] = self._clock.monotonic() + delay
         self._queue.add(key, delay)
 
 
