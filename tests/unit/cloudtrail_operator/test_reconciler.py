@@ -1,6 +1,7 @@
 """One look at a source, when the API server's answer to our own write tells more than the watch has told."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +12,9 @@ from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.core.names import FIELD_MANAGER, Manifest
 from cloudtrail_operator.core.notices import Notice
 from cloudtrail_operator.core.source import Source, SourceKey
+from cloudtrail_operator.errors import UnreachableError
 from cloudtrail_operator.ports import Page
+from cloudtrail_operator.reconcile.engine import Engine
 from cloudtrail_operator.reconcile.reconciler import Outside, Policy, Reconciler
 from cloudtrail_operator.reconcile.served_kinds import ServedKinds
 from cloudtrail_operator.reconcile.store import Store
@@ -20,6 +23,8 @@ from support.observations import DEFAULTS
 from support.sources import build_source
 
 KEY = SourceKey("default", "org-trail")
+WAIT_SECONDS = 0.5
+REQUESTS_OF_A_LOOK = 2  # the status, and then that it could not be written
 
 
 class Server:
@@ -74,3 +79,43 @@ def test_change_that_only_our_own_write_tells_is_looked_at_at_once(changes: Mani
         return await Reconciler(store, ServedKinds(server), outside, Policy(DEFAULTS)).reconcile(KEY)
 
     assert asyncio.run(look()) == delay
+
+
+class BusyServer(Server):
+    """An API server that asks once to wait, and whose watch tells of the source at the same moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine: Engine | None = None
+        self.asked_at: list[float] = []
+        self.granted = asyncio.Event()
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        self.asked_at.append(time.monotonic())
+        if len(self.asked_at) > REQUESTS_OF_A_LOOK:
+            self.granted.set()
+            return await super().apply_status(manifest)
+        assert self.engine is not None
+        version = str(1 + len(self.asked_at))
+        told = self.source | {"metadata": self.source["metadata"] | {"resourceVersion": version}}
+        self.engine.note_change(Kind.SOURCE, told, deleted=False)
+        raise UnreachableError("later", retry_after=WAIT_SECONDS)
+
+
+def test_news_do_not_shorten_the_time_that_the_api_server_asks_for() -> None:
+    """KO-13: what is told meanwhile may be our own write of the status."""
+
+    async def run() -> list[float]:
+        server, store, clock = BusyServer(), Store(), SystemClock()
+        reconciler = Reconciler(store, ServedKinds(server), Outside(server, server, server, clock), Policy(DEFAULTS))
+        server.engine = engine = Engine(store, reconciler, clock)
+        engine.note_change(Kind.SOURCE, server.source, deleted=False)
+        working = asyncio.create_task(engine.run())
+        async with asyncio.timeout(10):
+            await server.granted.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return server.asked_at
+
+    *refused, granted = asyncio.run(run())
+    assert granted - refused[-1] >= WAIT_SECONDS
