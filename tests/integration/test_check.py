@@ -124,7 +124,7 @@ def test_paused_source_is_valid(tmp_path: Path) -> None:
     [
         ({"bucket": "A", "colour": "red"}, ["spec.bucket: ", "spec.colour: unknown field"]),
         ({"filters": [{"name": "x", "action": "Drop"}]}, ["spec.filters[0]"]),
-        ({"scaling": {"max": 2}}, ["spec.scaling: "]),
+        ({"scaling": {"min": 3, "max": 2}}, ["spec.scaling"]),
         ({"mask": [{"name": "x", "pattern": "(", "replacement": ""}]}, ["spec.mask[0]"]),
     ],
 )
