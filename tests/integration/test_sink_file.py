@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,15 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
 
 
 def read_rotated(folder: Path) -> dict[str, bytes]:
-    """Read the rotated files, unpacked, by name; what is being made is hidden."""
-    paths = sorted(path for path in folder.iterdir() if path.name.startswith("events-"))
-    return {
-        path.name: gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in paths
-    }
+    """Read the rotated files, unpacked, by name; what is being made is hidden. One may be packed while it is read."""
+    while True:
+        paths = sorted(path for path in folder.iterdir() if path.name.startswith("events-"))
+        with suppress(FileNotFoundError):
+            return {path.name: _unpack(path) for path in paths}
+
+
+def _unpack(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
 
 
 @pytest.fixture
