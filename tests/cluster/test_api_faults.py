@@ -51,7 +51,10 @@ def site(shared_site: Site, proxy: ApiProxy) -> Iterator[Site]:
     """The site without sources and without faults."""
     yield shared_site
     proxy.heal()
+    proxy.forget()
     proxy.reset()  # the next test must not wait until watches find out that they are dead
+    watches = len(shared_site.operator.read_metric("cloudtrail_operator_watch_silence_seconds"))
+    wait_until(lambda: proxy.count("watch") >= watches, "all watches have begun anew", 60)
     shared_site.kubectl("delete", "cts", "--all")
     wait_until(lambda: not any(shared_site.list(kind) for kind in CHILDREN), "the children are gone", 60)
     proxy.forget()
@@ -81,7 +84,7 @@ def _assert_alive(site: Site) -> None:
 def test_silent_drop_of_all_watches_is_noticed_and_nothing_is_missed(site: Site, proxy: ApiProxy) -> None:
     """T-61, KO-13: new connections work, but nobody says that those of the watches are dead."""
     site.apply(mode="Paused")  # so that no answer to a write of its own tells the operator of the change
-    site.wait_condition("Ready", "True", "Paused")
+    site.wait_condition("Ready", "True", "Paused", RECOVERY_SECONDS)
     proxy.forget()
     proxy.black_hole_watches()
     site.apply(collector={"replicas": 3})

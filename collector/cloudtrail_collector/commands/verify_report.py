@@ -81,7 +81,7 @@ class VerifyReport:
         self._section = section
         self.tally.sections += 1
         if self._bar is not None:
-            self._bar.set_description_str(f"{section.account_id} {section.region}", refresh=False)
+            self._bar.set_description_str(f"{section.account_id} {section.region}", refresh=True)
 
     def note(self, *findings: Finding) -> None:
         """Print findings."""
