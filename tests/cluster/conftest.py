@@ -4,11 +4,15 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localcluster.apiserver import ApiServer, choose_kind, running_api_server
 from localcluster.cluster import CRD, LocalCluster, refuse_installed
+from support.operator_process import OperatorProcess
+from support.pods import CollectorStub, collector_stub
+from support.site import Site
 
 # Tests want to see changes at once; a real installation keeps the chart's slower defaults.
 OPERATOR_VALUES = {
@@ -59,6 +63,39 @@ def operator(local_cluster: LocalCluster) -> Iterator[LocalCluster]:
     local_cluster.install_operator(OPERATOR_VALUES)
     yield local_cluster
     local_cluster.stop_operator()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server of the module's own, on which no other operator is at work."""
+    with running_api_server(None, tmp_path_factory.mktemp("own-api-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def operator_values() -> dict[str, Any]:
+    """Values of the chart for the operator of `site`; a module that needs others overrides this."""
+    return {}
+
+
+@pytest.fixture
+def site(server: ApiServer, tmp_path: Path, operator_values: dict[str, Any]) -> Iterator[Site]:
+    """A namespace of the test's own, and an operator that serves only that."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    server.kubectl("create", "namespace", namespace)
+    operator = OperatorProcess(server, tmp_path, [namespace], **operator_values)
+    operator.install()
+    operator.start()
+    yield Site(server, namespace, operator)
+    operator.stop()
+    server.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+def stub() -> Iterator[CollectorStub]:
+    """A collector that says what the test wants."""
+    with collector_stub() as stub:
+        yield stub
 
 
 @pytest.fixture

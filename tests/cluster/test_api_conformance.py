@@ -325,6 +325,12 @@ def test_apply_removes_an_object_with_the_defaults_in_it(cluster: Cluster) -> No
     assert "bounds" not in cluster.get("widget", "w")["spec"]
 
 
+def test_apply_removes_the_last_label_and_leaves_the_object(cluster: Cluster) -> None:
+    assert cluster.ssa(config_map("c", labels={"team": "security"}), "first").returncode == 0
+    assert cluster.ssa(config_map("c"), "first").returncode == 0
+    assert "labels" not in cluster.get("configmap", "c")["metadata"]
+
+
 def test_apply_merges_lists_by_key(cluster: Cluster) -> None:
     assert cluster.ssa(widget(sinks=[{"name": "a", "url": "http://a"}], tags=["x"]), "first").returncode == 0
     assert cluster.ssa(widget(sinks=[{"name": "b", "url": "http://b"}], tags=["y"]), "second").returncode == 0

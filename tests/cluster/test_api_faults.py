@@ -8,22 +8,15 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
-from localcluster.apiserver import ApiServer, running_api_server
+from localcluster.apiserver import ApiServer
 from support.api_proxy import ApiProxy, Refusal
 from support.operator_process import OperatorProcess
-from support.pods import CollectorStub, build_pod_status, collector_stub, wait_until
+from support.pods import CollectorStub, build_pod_status, wait_until
 from support.site import CHILDREN, NAME, WORKLOAD, Manifest, Site
 from support.sources import QUEUE_ARN, build_source
 
 RECOVERY_SECONDS = 90.0
 ALL_REQUESTS = None
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("faults-api-server")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +51,6 @@ def site(shared_site: Site, proxy: ApiProxy) -> Iterator[Site]:
     shared_site.kubectl("delete", "cts", "--all")
     wait_until(lambda: not any(shared_site.list(kind) for kind in CHILDREN), "the children are gone", 60)
     proxy.forget()
-
-
-@pytest.fixture
-def stub() -> Iterator[CollectorStub]:
-    with collector_stub() as stub:
-        yield stub
 
 
 def _wait_replicas(site: Site, replicas: int, seconds: float = 30) -> None:

@@ -1,7 +1,6 @@
 """Autoscaling against an API server, with exactly the chart's permissions. Tests play the autoscaler and the kubelet."""
 
 import json
-import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.apiserver import ApiServer, running_api_server
+from localcluster.apiserver import ApiServer
 from localcluster.assets import find_kubectl
 from support.keda import installed_keda
-from support.operator_process import OperatorProcess
-from support.pods import CollectorStub, build_report, collector_stub, wait_until, write_pod_status
+from support.pods import CollectorStub, build_report, wait_until, write_pod_status
 from support.site import NAME, WORKLOAD, Manifest, Site
 from support.sources import build_source
 
@@ -27,36 +25,11 @@ DISCOVERED_WITHIN = 75.0  # the operator asks every 30 s, and lists again after 
 NOTHING_HAPPENS = 5  # looks of the operator at the source, after which nothing is still to come
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("autoscaling-api-server")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(server: ApiServer, tmp_path: Path) -> Iterator[Site]:
-    namespace = f"test-{secrets.token_hex(4)}"
-    server.kubectl("create", "namespace", namespace)
-    operator = OperatorProcess(server, tmp_path, [namespace])
-    operator.install()
-    operator.start()
-    yield Site(server, namespace, operator)
-    operator.stop()
-    server.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
 @pytest.fixture
 def keda(server: ApiServer) -> Iterator[None]:
     """KEDA's kinds, from before the operator starts until after it has stopped."""
     with installed_keda(server):
         yield
-
-
-@pytest.fixture
-def stub() -> Iterator[CollectorStub]:
-    with collector_stub() as stub:
-        yield stub
 
 
 def _read(site: Site, resource: str) -> Manifest:

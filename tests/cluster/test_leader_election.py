@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.apiserver import ApiServer, running_api_server
+from localcluster.apiserver import ApiServer
 from support.api_proxy import ApiProxy
 from support.operator_process import NAMESPACE, RELEASE, OperatorProcess
 from support.pods import wait_until
@@ -69,13 +69,6 @@ class Pair:
         answer = self.site.server.kubectl("get", "lease", RELEASE, "-n", NAMESPACE, "-o", "json").stdout
         spec: dict[str, object] = json.loads(answer)["spec"]
         return spec
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("election-api-server")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from bench_operator.api import Api
-from localcluster.apiserver import ApiServer, running_api_server
+from localcluster.apiserver import ApiServer
 from support.api_proxy import ApiProxy, Seen
 from support.field_edits import CONFIG, EDITS, Edit, dig
 from support.operator_process import NAMESPACE as OPERATOR_NAMESPACE
 from support.operator_process import OperatorProcess
-from support.pods import CollectorStub, build_check, build_report, collector_stub, wait_until
+from support.pods import CollectorStub, build_check, build_report, wait_until
 from support.site import CHILDREN, NAME, OURS, WORKLOAD, Manifest, Site
 from support.sources import build_source, build_spec
 
@@ -30,13 +30,6 @@ OLDER_CRD = Path(__file__).parents[1] / "golden" / "crd" / "a0d1d83.yaml"
 QUIET_SECONDS = 2  # four looks
 MANY = 1000
 WAIT_EVERY = 10
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("life-cycle-api-server")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -48,18 +41,8 @@ def namespace(server: ApiServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def site(server: ApiServer, namespace: str, tmp_path: Path) -> Iterator[Site]:
-    operator = OperatorProcess(server, tmp_path, [namespace], stallSeconds=3)
-    operator.install()
-    operator.start()
-    yield Site(server, namespace, operator)
-    operator.stop()
-
-
-@pytest.fixture
-def stub() -> Iterator[CollectorStub]:
-    with collector_stub() as stub:
-        yield stub
+def operator_values() -> dict[str, Any]:
+    return {"stallSeconds": 3}
 
 
 def _apply_spec(site: Site, spec: Manifest, name: str = NAME) -> None:

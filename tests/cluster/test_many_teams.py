@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from localcluster.apiserver import ApiServer, running_api_server
+from localcluster.apiserver import ApiServer
 from support.api_proxy import ApiProxy
 from support.operator_process import NAMESPACE, RELEASE, OperatorProcess
-from support.pods import CollectorStub, collector_stub, wait_until
+from support.pods import CollectorStub, wait_until
 from support.site import CHILDREN, WORKLOAD, Manifest, Site
 from support.sources import BUCKET, QUEUE_ARN
 
@@ -20,13 +20,6 @@ ROLE_OF_B = "arn:aws:iam::111122223333:role/team-b-collector"
 OTHER_QUEUE = "arn:aws:sqs:us-east-1:111122223333:team-b"
 
 Start = Callable[..., list[Site]]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("teams-api-server")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -56,12 +49,6 @@ def start(server: ApiServer, namespaces: list[str], tmp_path: Path) -> Iterator[
     yield begin
     while running:
         running.pop().stop()
-
-
-@pytest.fixture
-def stub() -> Iterator[CollectorStub]:
-    with collector_stub() as stub:
-        yield stub
 
 
 def _allow(namespaces: list[str]) -> list[Manifest]:

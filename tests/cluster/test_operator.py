@@ -5,13 +5,12 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from localcluster.apiserver import ApiServer, running_api_server
-from support.operator_process import OperatorProcess
+from localcluster.apiserver import ApiServer
 from support.pods import (
     CollectorStub,
     build_check,
@@ -26,29 +25,9 @@ from support.sources import build_source
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("operator-api-server")) as server:
-        yield server
-
-
 @pytest.fixture
-def site(server: ApiServer, tmp_path: Path) -> Iterator[Site]:
-    namespace = f"test-{secrets.token_hex(4)}"
-    server.kubectl("create", "namespace", namespace)
-    operator = OperatorProcess(server, tmp_path, [namespace], stallSeconds=3)
-    operator.install()
-    operator.start()
-    yield Site(server, namespace, operator)
-    operator.stop()
-    server.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-@pytest.fixture
-def stub() -> Iterator[CollectorStub]:
-    with collector_stub() as stub:
-        yield stub
+def operator_values() -> dict[str, Any]:
+    return {"stallSeconds": 3}
 
 
 def test_source_gets_owned_children_and_nothing_is_written_to_its_metadata(site: Site) -> None:

@@ -2,17 +2,13 @@
 
 import json
 import re
-import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcluster.apiserver import ApiServer, running_api_server
-from support.operator_process import OperatorProcess
-from support.pods import CollectorStub, build_report, collector_stub, wait_until
+from support.pods import CollectorStub, build_report, wait_until
 from support.site import NAME, Manifest, Site
 from support.sources import build_source
 
@@ -20,29 +16,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "gitops"
 BIG = 2**40
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server on which no other operator is at work."""
-    with running_api_server(None, tmp_path_factory.mktemp("status-api-server")) as server:
-        yield server
-
-
 @pytest.fixture
-def site(server: ApiServer, tmp_path: Path) -> Iterator[Site]:
-    namespace = f"test-{secrets.token_hex(4)}"
-    server.kubectl("create", "namespace", namespace)
-    operator = OperatorProcess(server, tmp_path, [namespace], lagSeconds=60)
-    operator.install()
-    operator.start()
-    yield Site(server, namespace, operator)
-    operator.stop()
-    server.kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-@pytest.fixture
-def stub() -> Iterator[CollectorStub]:
-    with collector_stub() as stub:
-        yield stub
+def operator_values() -> dict[str, Any]:
+    return {"lagSeconds": 60}
 
 
 def _ago(**span: float) -> str:

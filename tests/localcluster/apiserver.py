@@ -172,6 +172,15 @@ def _running_embedded(directory: Path) -> Iterator[Path]:
             yield kubeconfig
         finally:
             kubeconfig.unlink(missing_ok=True)
+    _refuse_inner_errors(directory / "embedded.log")
+
+
+def _refuse_inner_errors(log: Path) -> None:
+    """An answer 500 may look like a fault that a test provoked: the cause must not stay in a log that nobody reads."""
+    text = log.read_text(errors="replace")
+    start = text.find("Traceback (most recent call last)")
+    if start >= 0:
+        raise RuntimeError(f"a defect of the embedded API server showed, see {log}:\n{text[start : start + 8000]}")
 
 
 def describe_server(kind: ApiServerKind, kubeconfig: Path) -> ApiServer:

@@ -59,8 +59,11 @@ def apply_configuration(live: Json, config: Json, schema: Json, manager: Manager
 
 
 def _with_containers(paths: frozenset[Path]) -> set[Path]:
-    """The paths and those of the objects around them: with an object goes what defaults put into it."""
-    return {path[:length] for path in paths for length in range(1, len(path) + 1)}
+    """The paths and those of the objects around them: with an object goes what defaults put into it.
+
+    The metadata itself is nobody's: an object without any label left has its name still.
+    """
+    return trackable({path[:length] for path in paths for length in range(1, len(path) + 1)})
 
 
 def _contested(owners: Owners, manager: Manager, changed: set[Path]) -> dict[Manager, set[Path]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -188,9 +189,10 @@ class ObjectHandlers:
         response.enable_chunked_encoding()
         await response.prepare(request.raw)
         render = _WatchRenderer(request, resource)
-        async for kind, obj in watch(self._store, wanted, self._stopping):
-            await response.write(render.line(kind, obj))
-        await response.write_eof()
+        with contextlib.suppress(ConnectionError):  # A client that has gone ends its watch.
+            async for kind, obj in watch(self._store, wanted, self._stopping):
+                await response.write(render.line(kind, obj))
+            await response.write_eof()
         return response
 
 
