@@ -30,6 +30,15 @@ class Verdict:
     mode: Mode | None = None
     config_hash: str | None = None
 
+    def is_ready(self) -> bool:
+        """Say whether the source is ready."""
+        return any(item.type is ConditionType.READY and item.status is ConditionStatus.TRUE for item in self.findings)
+
+    def essence(self) -> tuple[object, ...]:
+        """Return all but figures and wording, which change all the time."""
+        judged = tuple((item.type, item.status, item.reason) for item in self.findings)
+        return judged, self.replicas, self.ready_replicas, self.mode, self.config_hash
+
 
 def find_true(kind: ConditionType, reason: Reason, message: str) -> Finding:
     """Make a finding that holds."""

@@ -34,6 +34,8 @@ class Source:
     status: CloudTrailSourceStatus
     reconcile_request: str | None
     deleting: bool
+    version: str | None = None
+    """The resource version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def parse_source(manifest: Manifest) -> Source:
         status=_parse_status(manifest.get("status")),
         reconcile_request=(metadata.get("annotations") or {}).get(RECONCILE_REQUEST_ANNOTATION),
         deleting="deletionTimestamp" in metadata,
+        version=metadata.get("resourceVersion"),
     )
 
 

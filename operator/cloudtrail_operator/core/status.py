@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 from cloudtrail_operator.core.findings import Finding, Verdict
 from cloudtrail_operator.core.merge import FIGURES
@@ -65,12 +66,22 @@ def _build_conditions(
     return tuple(conditions)
 
 
-def needs_write(new: CloudTrailSourceStatus, previous: CloudTrailSourceStatus, *, figures_due: bool) -> bool:
-    """Say whether the status has to be written: at once for what matters, at a slow pace for figures and wording."""
+class Change(Enum):
+    """How a new status differs from the one before."""
+
+    NONE = "none"
+    MINOR = "minor"
+    """In figures and wording only: written at a slow pace."""
+    MAJOR = "major"
+    """In what people and machines wait for: written at once."""
+
+
+def compare(new: CloudTrailSourceStatus, previous: CloudTrailSourceStatus) -> Change:
+    """Compare a new status with the one before."""
     new, previous = _sort(new), _sort(previous)
     if new == previous:
-        return False
-    return figures_due or _essence(new) != _essence(previous)
+        return Change.NONE
+    return Change.MINOR if _essence(new) == _essence(previous) else Change.MAJOR
 
 
 def _sort(status: CloudTrailSourceStatus) -> CloudTrailSourceStatus:

@@ -1,6 +1,7 @@
 """Runs the reconciler: takes keys from the queue, a bounded number at work, failures again later and later."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from cloudtrail_operator.reconcile.work_queue import WorkQueue
 AT_ONCE = 256  # looks that wait for collectors which do not answer must not keep others from theirs
 UNREACHABLE_SECONDS = 15.0  # when the API server is back, nobody should have to wait for long
 PAUSE_SECONDS = 1.0  # while another one leads, or nobody knows
+BATCH_SECONDS = 1.0  # looks that may wait are made together: waking up for each alone takes as long as the look itself
 STUCK_SECONDS = 120.0  # a look takes milliseconds, or a few timeouts of requests; this long means that it hangs
 
 
@@ -105,11 +107,18 @@ class Engine:
             self._held.pop(key, None)
             telemetry.reconciled(str(key), self._clock.monotonic() - started)
             if delay is not None:
-                self._queue.add(key, delay)
+                self._queue.add(key, self._batch(delay))
         finally:
             del self._started[key]
             self._queue.done(key)
             self._slots.release()
+
+    def _batch(self, delay: float) -> float:
+        """Lengthen a delay so that looks come due together."""
+        if delay < BATCH_SECONDS:
+            return delay
+        now = self._clock.monotonic()
+        return math.ceil((now + delay) / BATCH_SECONDS) * BATCH_SECONDS - now
 
     def _retry(self, key: SourceKey, error: Exception) -> None:
         if isinstance(error, NotLeadingError):

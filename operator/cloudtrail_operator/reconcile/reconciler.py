@@ -25,7 +25,7 @@ from cloudtrail_operator.core.pods import parse_pod
 from cloudtrail_operator.core.readiness import describe_rollout
 from cloudtrail_operator.core.scaling import find_scaling_problem
 from cloudtrail_operator.core.source import Source, SourceKey, SpecProblem, parse_source, parse_spec
-from cloudtrail_operator.core.status import StatusTimes, build_status, needs_write
+from cloudtrail_operator.core.status import Change, StatusTimes, build_status, compare
 from cloudtrail_operator.core.workload import CollectorDefaults
 from cloudtrail_operator.errors import ClusterError, NotLeadingError, SourceGoneError, WorkloadRejectedError
 from cloudtrail_operator.ports import Clock, Cluster, Recorder, Reports
@@ -34,6 +34,7 @@ from cloudtrail_operator.reconcile.polling import Poller
 from cloudtrail_operator.reconcile.served_kinds import ServedKinds
 from cloudtrail_operator.reconcile.settled import SettledSources, find_basis
 from cloudtrail_operator.reconcile.store import Store
+from cloudtrail_operator.reconcile.unchanged import UnchangedVerdicts
 from cloudtrail_spec.crd import KIND
 from cloudtrail_spec.pipeline import Mode
 from cloudtrail_spec.status import CloudTrailSourceStatus
@@ -73,6 +74,7 @@ class Reconciler:
         self._policy = policy
         self._poller = Poller(outside.reports, outside.clock)
         self._settled = SettledSources()
+        self._unchanged = UnchangedVerdicts()
         self._figures_written: dict[SourceKey, float] = {}
 
     async def reconcile(self, key: SourceKey) -> float | None:
@@ -157,12 +159,16 @@ class Reconciler:
     async def _report(self, source: Source, verdict: Verdict) -> None:
         """Write the status if it has to be, and tell people what changed."""
         clock = self._outside.clock
-        times = StatusTimes(clock.now(), timedelta(seconds=self._policy.stall_seconds))
-        status = build_status(source, verdict, source.status, times)
         # After a restart nobody knows when figures were written last: as if just now.
         last = self._figures_written.setdefault(source.key, clock.monotonic())
         due = clock.monotonic() - last >= self._policy.status_seconds
-        if not needs_write(status, source.status, figures_due=due):
+        if self._unchanged.is_repeated(source, verdict, figures_due=due):
+            return
+        times = StatusTimes(clock.now(), timedelta(seconds=self._policy.stall_seconds))
+        status = build_status(source, verdict, source.status, times)
+        change = compare(status, source.status)
+        if change is Change.NONE or (change is Change.MINOR and not due):
+            self._unchanged.note(source, verdict, change)
             return
         try:
             written = await self._outside.cluster.apply_status(_build_status_manifest(source, status))
@@ -176,6 +182,7 @@ class Reconciler:
     def _forget(self, key: SourceKey) -> None:
         self._poller.forget(key)
         self._settled.forget(key)
+        self._unchanged.forget(key)
         self._figures_written.pop(key, None)
 
 

@@ -7,7 +7,7 @@ from cloudtrail_operator.core.evaluation import evaluate, evaluate_problem
 from cloudtrail_operator.core.notices import build_notices
 from cloudtrail_operator.core.observation import Collector
 from cloudtrail_operator.core.source import SpecProblem
-from cloudtrail_operator.core.status import StatusTimes, build_status, needs_write
+from cloudtrail_operator.core.status import Change, StatusTimes, build_status, compare
 from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.status import CloudTrailSourceStatus, Condition
 from support.observations import build_answer, build_pod, build_wanted, observe, observe_source
@@ -45,24 +45,23 @@ def test_transition_time_changes_on_flips_only() -> None:
 
 def test_unchanged_source_needs_no_write() -> None:
     first = _status(0)
-    assert needs_write(first, BLANK, figures_due=False)
+    assert compare(first, BLANK) is Change.MAJOR
     stored = CloudTrailSourceStatus.model_validate_json(first.model_dump_json(by_alias=True))
-    assert not needs_write(_status(10, stored), stored, figures_due=True)
+    assert compare(_status(10, stored), stored) is Change.NONE
 
 
 def test_order_of_conditions_is_no_difference() -> None:
     """The API server keeps them as a map: one that came later stands behind, whatever the order it was written in."""
     first = _status(0)
     stored = first.model_copy(update={"conditions": first.conditions[::-1]})
-    assert not needs_write(_status(10, stored), stored, figures_due=True)
+    assert compare(_status(10, stored), stored) is Change.NONE
 
 
 def test_figures_wait_for_their_time_and_conditions_do_not() -> None:
     first = _status(0)
     more = _status(10, first, events={"read": 7})
-    assert not needs_write(more, first, figures_due=False)
-    assert needs_write(more, first, figures_due=True)
-    assert needs_write(_status(10, first, checks=[DENIED]), first, figures_due=False)
+    assert compare(more, first) is Change.MINOR
+    assert compare(_status(10, first, checks=[DENIED]), first) is Change.MAJOR
 
 
 def test_lasting_denial_stalls_and_clears_by_itself() -> None:
@@ -123,5 +122,4 @@ def test_people_are_told_when_alarms_begin_and_end() -> None:
 def test_rates_and_ages_wait_for_their_time_too() -> None:
     first = _status(0, activity={"eventsPerSecond": 3})
     slower = _status(10, first, activity={"eventsPerSecond": 2})
-    assert not needs_write(slower, first, figures_due=False)
-    assert needs_write(slower, first, figures_due=True)
+    assert compare(slower, first) is Change.MINOR
