@@ -9,7 +9,8 @@ TOOLS := $(CURDIR)/.tools
 UV := $(TOOLS)/uv-$(UV_VERSION)/bin/uv
 RUN := $(UV) run --frozen --all-groups --quiet
 MINISTACK := tests/localcluster/aws/ministack
-GENERATED := crds charts/cloudtrail-operator/files
+GENERATED := crds charts/cloudtrail-operator/files docs/reference charts/cloudtrail-operator/README.md \
+	charts/cloudtrail-sources/README.md charts/cloudtrail-sources/values.schema.json
 
 export UV_PYTHON_DOWNLOADS := never
 export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/charts
@@ -37,6 +38,10 @@ setup: $(UV) ## Install the locked Python packages
 .PHONY: demo
 demo: setup ## Run the whole path on this machine; KEEP=1 leaves it running
 	@$(RUN) python -m localcluster.demo $(if $(KEEP),--keep)
+
+.PHONY: cluster
+cluster: setup ## Run a local cluster to try things on, until Ctrl-C
+	@$(RUN) python -m localcluster
 
 .PHONY: test
 test: setup ## Run every test (real API server if at hand, else the embedded one)
@@ -66,10 +71,35 @@ bench-operator: setup ## Measure the operator with up to 3,000 sources; QUICK=1 
 prometheus: setup ## Get Prometheus and promtool for the tests, without root
 	@$(RUN) python -m localcluster.prometheus
 
+CONTAINER ?= docker
+TAG ?= dev
+.PHONY: images
+images: ## Build both images with docker, or CONTAINER=podman; TAG names them
+	@for program in collector operator; do \
+		$(CONTAINER) build -f $$program/Dockerfile -t cloudtrail-$$program:$(TAG) --build-arg VERSION=$(TAG) \
+			--build-arg REVISION=$$(git rev-parse HEAD) \
+			--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) . || exit 1; \
+	done
+
+.PHONY: pictures
+pictures: setup ## Draw the documentation's pictures and tables anew, some minutes
+	@$(RUN) python -m localcluster.demo --svg docs/images/demo.svg
+	@$(RUN) python -m pictures dashboards
+	@$(RUN) python -m pictures benchmarks
+	@$(RUN) python -m bench.sizing docs/sizing.md
+	@$(RUN) python -m images --write docs/supply-chain.md
+
 .PHONY: generate
-generate: setup ## Write what is generated: the CRD, alerts, dashboards
-	@$(RUN) python -m cloudtrail_spec $(GENERATED)
+generate: setup ## Write what is generated: CRDs, field reference, tables of values, alerts, dashboards
+	@$(RUN) python -m cloudtrail_spec crds charts/cloudtrail-operator/files
+	@$(RUN) python -m cloudtrail_spec.reference crds docs/reference
+	@$(RUN) python -m chart_values charts
 	@$(RUN) python -m observability charts/cloudtrail-operator/files
+
+.PHONY: docs
+docs: setup ## Make a site of the documents in .cache/site; a dead link is an error
+	@$(RUN) sphinx-build -W -n -q --keep-going -c docs/site . -d .cache/doctrees .cache/site
+	@echo "Open .cache/site/index.html"
 
 .PHONY: fmt
 fmt: setup ## Format the code
@@ -80,7 +110,7 @@ fmt: setup ## Format the code
 lint: setup ## Format check, lint, types, direction of imports
 	@$(RUN) ruff format --check --quiet . || { echo "Run 'make fmt'." >&2; exit 1; }
 	@$(RUN) ruff check .
-	@$(RUN) mypy crds collector operator charts/observability tests
+	@$(RUN) mypy crds collector operator charts/observability charts/chart_values tests
 	@$(RUN) lint-imports
 
 .PHONY: verify

@@ -3,13 +3,13 @@
 List prices, which Grafana lets everybody overwrite. Not in it: KMS, traffic through NAT gateways, pods, the trail itself.
 """
 
+from cloudtrail_spec.prices import PRICES_OF, S3_GETS_USD, SQS_REQUESTS_USD
 from observability.grafana import Figure, Panel, Query, Row
 from observability.queries import sum_rate
 
-PRICES_OF = "November 2026"
 PRICES = (
-    Figure("sqs_price", "USD per million SQS requests", "0.40"),
-    Figure("get_price", "USD per million S3 GETs", "0.40"),
+    Figure("sqs_price", "USD per million SQS requests", str(SQS_REQUESTS_USD)),
+    Figure("get_price", "USD per million S3 GETs", str(S3_GETS_USD)),
 )
 _DAY = 86400
 _SQS = (

@@ -11,6 +11,7 @@ def build_groups() -> list[Group]:
     return [
         Group("cloudtrail-flow", _FLOW),
         Group("cloudtrail-losses", _LOSSES),
+        Group("cloudtrail-integrity", _INTEGRITY),
         Group("cloudtrail-sources", _SOURCES),
         Group("cloudtrail-collectors", _COLLECTORS),
     ]
@@ -139,6 +140,47 @@ _LOSSES = (
         description=f"A sink of source {_WHO} does not accept what it is sent; messages wait in the queue.",
         expr=_holds("SinksAccepting", "False"),
         wait="10m",
+    ),
+)
+
+# What leaves something open, and notices, are in the condition.
+_TAMPERING = (
+    "digest_altered|digest_resigned|digest_missing|digests_missing|digest_moved|digest_unchained|digest_malformed"
+    "|signature_missing|log_altered|log_missing"
+)
+
+_INTEGRITY = (
+    Alert(
+        name="CloudTrailDigestInvalid",
+        severity=Severity.CRITICAL,
+        summary="A trail's log files or digest files were altered, replaced or deleted.",
+        description=f"A check of the digest files of source {_WHO} found {{{{ $labels.finding }}}}.",
+        expr=f"""
+            sum by (namespace, source, finding) (
+              increase(cloudtrail_collector_integrity_findings_total{{finding=~"{_TAMPERING}"}}[1h])
+            ) > 0
+        """,
+    ),
+    Alert(
+        name="CloudTrailDigestsMissing",
+        severity=Severity.WARNING,
+        summary="Log files come, and no digest files.",
+        description=f"Log files of source {_WHO} come, but for hours no digest file has: nothing is proven any more.",
+        # All of a source's collectors together: a digest file goes to one of them. In mode Enforce nothing is read
+        # without digest files; messages wait.
+        expr="""
+            (
+              sum by (namespace, source) (
+                increase(cloudtrail_collector_files_processed_total{outcome="read"}[3h])
+              ) > 0
+              or sum by (namespace, source) (cloudtrail_collector_integrity_waiting_messages) > 0
+            )
+            and sum by (namespace, source) (
+              increase(cloudtrail_collector_integrity_digests_total[3h])
+            ) == 0
+            and sum by (namespace, source) (cloudtrail_collector_integrity_digests_total offset 3h) >= 0
+        """,
+        wait="15m",
     ),
 )
 

@@ -46,8 +46,8 @@ def _figure(title: str, description: str, expr: str, unit: str = "none") -> Pane
         queries=[Query(expr, title)],
         unit=unit,
         kind="stat",
-        width=6,
-        height=4,
+        width=3,
+        height=8,
     )
 
 

@@ -1,4 +1,5 @@
-"""Command line: `cloudtrail-collector run --config FILE`, `check CONFIG`, `events PLACE`, `verify PLACE`.
+"""Command line: `cloudtrail-collector run --config FILE`, `check CONFIG`, `events PLACE`, `verify PLACE`,
+`backfill --task FILE`, `doctor`.
 
 Exit codes: 0 after a clean end, 1 when something could not be read or it cannot go on, 2 when arguments, configuration or
 environment are wrong, 130 when `events` or `verify` was interrupted. Of `verify`: 1 when something is not proven, 2 also
@@ -34,6 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from cloudtrail_collector.commands.verify import run_verify  # noqa: PLC0415
 
         return run_verify(options)
+    if options.command == "doctor":
+        from cloudtrail_collector.commands.doctor import run_doctor  # noqa: PLC0415
+
+        return run_doctor(options)
+    if options.command == "backfill":
+        from cloudtrail_collector.commands.backfill import run_backfill  # noqa: PLC0415
+
+        return run_backfill(options)
     return _run(options)
 
 

@@ -4,52 +4,44 @@ SIGTERM or SIGINT: receive nothing more, finish or give back what is in work, ex
 back at once, exit 1.
 """
 
-import ctypes
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from cloudtrail_collector.adapters.aws import AwsClients, prepare_environment
 from cloudtrail_collector.adapters.s3 import S3Objects
-from cloudtrail_collector.adapters.secret_files import SecretFiles
-from cloudtrail_collector.adapters.sinks.build import build_sink
-from cloudtrail_collector.adapters.sqs import SqsQueue
+from cloudtrail_collector.adapters.setup_inquiry import AwsInquiry
+from cloudtrail_collector.adapters.sqs import SqsQueue, build_url
 from cloudtrail_collector.adapters.sqs_caller import SqsCaller
+from cloudtrail_collector.assembly import build_record_path, tune_malloc
+from cloudtrail_collector.core.doctor.facts import Subject
 from cloudtrail_collector.core.event_metrics import list_series
-from cloudtrail_collector.core.formats import FormatEvent, build_format
-from cloudtrail_collector.core.masking import compile_masks
-from cloudtrail_collector.core.parcels import Outlet
 from cloudtrail_collector.core.sampling import OwnReads
-from cloudtrail_collector.core.selection import RecordSelector, SelectionRules
-from cloudtrail_collector.core.sinks.batch_defaults import count_senders, find_limits
 from cloudtrail_collector.core.visibility import Lease
 from cloudtrail_collector.errors import SecretMissingError
 from cloudtrail_collector.health import HttpServer, Sources
 from cloudtrail_collector.logs import LOGGER_NAME
 from cloudtrail_collector.metrics import Metrics
-from cloudtrail_collector.pipeline.budget import MemoryBudget
-from cloudtrail_collector.pipeline.collect import MessageCollector
-from cloudtrail_collector.pipeline.dedupe import DeliveredIds
 from cloudtrail_collector.pipeline.deletion import Deleter
-from cloudtrail_collector.pipeline.deliver import Delivery
-from cloudtrail_collector.pipeline.feed import FeedSettings, SinkFeed
-from cloudtrail_collector.pipeline.file_delivery import FileDelivery
 from cloudtrail_collector.pipeline.heartbeat import Heartbeat
 from cloudtrail_collector.pipeline.ledger import Bounds, Ledger
 from cloudtrail_collector.pipeline.poll import PARALLEL_RECEIVES, RECEIVE_LIMIT, Receiver
 from cloudtrail_collector.pipeline.returning import return_messages
+from cloudtrail_collector.pipeline.setup_watch import SetupWatch
 from cloudtrail_collector.pipeline.watch import QueueWatch
 from cloudtrail_collector.pipeline.work import Workers
 from cloudtrail_collector.settings import Configuration, Settings
 from cloudtrail_collector.status_board import StatusBoard
 from cloudtrail_collector.telemetry import Telemetry
-from cloudtrail_spec.formats import EventFormat, RawOptions
 from cloudtrail_spec.pipeline import Mode, PipelineSpec
 from cloudtrail_spec.report import CollectorState
-from cloudtrail_spec.sinks import RetrySettings, SinkTarget
+
+if TYPE_CHECKING:
+    from cloudtrail_collector.pipeline.integrity import Integrity
 
 log = logging.getLogger(LOGGER_NAME)
 
@@ -64,9 +56,6 @@ RETURN_SECONDS = 5.0
 MAX_ON_WAY = 256
 # Delivered messages that SQS does not delete, for an outage perhaps: with so many nothing more is received.
 MAX_FINISHED = 500
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-# Larger buffers are those of files that are read in pieces: they go back at once.
-BUFFER_BYTES = 16 * 1024 * 1024
 
 
 def run(configuration: Configuration, settings: Settings) -> int:
@@ -89,12 +78,16 @@ class _Collector:
         self._hurrying = threading.Event()
         self._running = False
         self._board = StatusBoard(
-            mode=spec.mode, config_hash=configuration.digest, no_objects_seconds=settings.no_objects_seconds
+            mode=spec.mode,
+            config_hash=configuration.digest,
+            no_objects_seconds=settings.no_objects_seconds,
+            integrity=None if spec.integrity is None else spec.integrity.mode,
         )
         self._metrics = Metrics(
             filters=[rule.name for rule in spec.filters],
             sinks=[sink.name for sink in spec.all_sinks],
             matches=list_series(spec.metrics),
+            has_integrity=spec.integrity is not None,
         )
         clients = AwsClients(spec, connections=settings.workers + 12)
         own_reads = OwnReads(clients.role_arn, spec.buckets) if clients.role_arn else None
@@ -103,26 +96,31 @@ class _Collector:
         store = S3Objects(clients, spec)
         self._ledger = Ledger(_build_bounds(spec, settings.workers), self._telemetry)
         self._watch = QueueWatch(spec, self._queue, store, self._telemetry)
-        secrets = SecretFiles(settings.secrets_directory)
-        masker = compile_masks(spec.mask, secrets.read)
-        feeds = {sink.name: self._build_feed(sink, secrets) for sink in spec.all_sinks}
-        dead_letters = feeds[spec.dead_letter_sink.name] if spec.dead_letter_sink else None
-        self._delivery = Delivery([feeds[sink.name] for sink in spec.sinks], dead_letters)
-        delivered = None if spec.dedupe is None else DeliveredIds(spec.dedupe.window_size)
-        rules = SelectionRules(spec.filters, [sink.field_selectors for sink in spec.sinks], spec.metrics)
-        collector = MessageCollector(
-            spec,
-            store,
-            RecordSelector(rules, masker, None if delivered is None else delivered.is_known),
-            FileDelivery(_build_outlets(spec, feeds, settings.source), self._delivery, delivered, self._telemetry),
-            MemoryBudget(self._delivery.flush),
-            self._telemetry,
-        )
+        subject = Subject(spec.queue_arn, build_url(spec), spec.prefix, clients.role_arn)
+        self._setup = SetupWatch(subject, sorted(spec.buckets), AwsInquiry(clients, spec, subject), self._telemetry)
+        path = build_record_path(spec, settings, store, self._telemetry)
+        self._integrity = self._load_integrity(spec, clients)
+        self._gate = None if self._integrity is None else self._integrity.gate
+        if self._integrity is not None:
+            path.collector.check_with(self._integrity)
+        self._delivery = path.delivery
         self._deleter = Deleter(self._queue, self._ledger, self._telemetry)
         deleter = self._deleter if spec.mode is Mode.ACTIVE else None
-        self._workers = Workers(collector, self._queue, self._ledger, self._telemetry, deleter)
+        self._workers = Workers(path.collector, self._queue, self._ledger, self._telemetry, deleter, self._gate)
+        if self._gate is not None:
+            self._gate.connect(self._workers.resume)
         self._heartbeat = Heartbeat(self._queue, self._ledger, self._watch, self._telemetry)
         self._receiver = Receiver(self._queue, self._workers, self._ledger, self._watch, self._telemetry)
+
+    def _load_integrity(self, spec: PipelineSpec, clients: AwsClients) -> "Integrity | None":
+        """Load what checks digest files only where that is asked for."""
+        if spec.integrity is None:
+            return None
+        assembly = import_module("cloudtrail_collector.integrity_assembly")
+        built: Integrity = assembly.build_integrity(
+            spec, clients, self._ledger, self._telemetry, self._settings.look_seconds
+        )
+        return built
 
     def run(self) -> int:
         """Start everything, wait for a signal, drain."""
@@ -152,9 +150,12 @@ class _Collector:
         tune_malloc()
         self._watch.start()
         self._watch.wait_for_first_look(FIRST_LOOK_SECONDS)
+        self._setup.start()
         self._heartbeat.start()
         self._deleter.start()
         self._delivery.start()
+        if self._integrity is not None:
+            self._integrity.start()
         self._workers.start(self._settings.workers)
         self._receiver.start()
         self._running = True
@@ -167,6 +168,8 @@ class _Collector:
         deadline = time.monotonic() + self._settings.drain_seconds
         self._telemetry.state_changed(CollectorState.DRAINING)
         self._receiver.stop()
+        if self._gate is not None:
+            self._gate.stop()
         self._deleter.hurry()
         self._delivery.hurry()
         waiting = [self._ledger.settle(message.id) for message in self._workers.take_waiting()]
@@ -175,10 +178,14 @@ class _Collector:
         # The running poll first: it would receive again what is given back, and count towards maxReceiveCount.
         while time.monotonic() < finish_by and not self._hurrying.is_set():
             self._receiver.join(0.1)
-            if not self._receiver.is_alive() and self._ledger.wait_until_idle(0.1):
+            if self._receiver.is_alive():
+                continue
+            self._give_back_waiting()
+            if self._ledger.wait_until_idle(0.1):
                 break
         self._heartbeat.stop()
         self._watch.stop()
+        self._setup.stop()
         self._give_back(self._ledger.settle_unfinished())
         while self._receiver.is_alive() and time.monotonic() < deadline and not self._hurrying.is_set():
             self._receiver.join(0.1)
@@ -188,9 +195,10 @@ class _Collector:
         if undeleted := self._ledger.count_finished():
             self._telemetry.left_undeleted(undeleted)
 
-    def _build_feed(self, spec: SinkTarget, secrets: SecretFiles) -> SinkFeed:
-        settings = FeedSettings(find_limits(spec), spec.retry or RetrySettings(), count_senders(spec))
-        return SinkFeed(build_sink(spec, secrets), settings, self._telemetry)
+    def _give_back_waiting(self) -> None:
+        """Give back what waits for proof: that comes after hours."""
+        waiting = [self._ledger.settle(message.id) for message in (self._gate.take_waiting() if self._gate else ())]
+        self._give_back([lease for lease in waiting if lease is not None])
 
     def _give_back(self, leases: list[Lease]) -> None:
         return_messages(self._queue, self._telemetry, leases, reason="drain", delay=0)
@@ -203,7 +211,10 @@ class _Collector:
             "deleter": self._deleter.is_alive(),
             "heartbeat": self._heartbeat.is_alive(),
             "watch": self._watch.is_alive(),
+            "setup": self._setup.is_alive(),
         }
+        if self._integrity is not None:
+            parts["integrity"] = self._integrity.is_alive() or self._stopping.is_set()
         return [name for name, alive in parts.items() if not alive]
 
     def _find_dead(self) -> list[str]:
@@ -218,33 +229,8 @@ class _Collector:
         return ["draining"] if self._stopping.is_set() else self._find_dead()
 
 
-def _build_outlets(spec: PipelineSpec, feeds: Mapping[str, SinkFeed], source: str) -> list[Outlet]:
-    """Build an outlet for each sink; sinks of one format share it, so that an event is formatted once."""
-    formats: dict[tuple[EventFormat, RawOptions], FormatEvent | None] = {}
-    outlets = []
-    for sink in spec.sinks:
-        wanted = (sink.format or spec.format, sink.raw or spec.raw or RawOptions())
-        if wanted not in formats:
-            formats[wanted] = build_format(*wanted, source)
-        outlets.append(Outlet(sink.name, formats[wanted], feeds[sink.name].sink.wants_envelopes))
-    return outlets
-
-
 def _build_bounds(spec: PipelineSpec, workers: int) -> Bounds:
     """Let full receives wait while every worker is busy; waiting messages cost a heartbeat, not memory."""
     in_all = spec.test_settings.max_messages if spec.mode is Mode.TEST else None
     in_work = workers + RECEIVE_LIMIT * PARALLEL_RECEIVES
     return Bounds(at_once=RECEIVE_LIMIT, in_work=in_work, on_way=MAX_ON_WAY, finished=MAX_FINISHED, in_all=in_all)
-
-
-def tune_malloc() -> None:
-    """Keep freed buffers of log files in the process and use them again, whichever thread frees them.
-
-    Returning each to the kernel costs a fifth of the CPU, in page faults; an arena for each thread keeps as many buffers as
-    there are threads, none of them in a cache. For glibc; elsewhere this does nothing. Source: mallopt(3).
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_ARENA_MAX, 1)
-        mallopt(M_MMAP_THRESHOLD, BUFFER_BYTES)
-        mallopt(M_TRIM_THRESHOLD, 2 * BUFFER_BYTES)

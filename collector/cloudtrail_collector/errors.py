@@ -3,8 +3,13 @@
 CollectorError
 ├── AwsError           the message is returned and tried again later
 │   └── ReceiptLostError      the message belongs to somebody else by now: forget it
+├── EvidenceMissingError, EvidenceUnreadableError   become findings of a verification
 ├── SinkError          the batch is sent again, then its messages are returned and tried again later
 ├── SecretMissingError becomes the SinkError of whoever needs the value
+├── ProgressUnreachableError   a backfill's progress is noted later
+├── ProgressConflictError      it is read again, to see whose it is
+├── ProgressRefusedError       the worker ends
+├── ShareLostError             another worker has the share: this one ends
 └── ConfigurationError   the process ends with code 2
 """
 
@@ -36,6 +41,14 @@ class ReceiptLostError(AwsError):
     """The receipt handle is no longer valid."""
 
 
+class EvidenceMissingError(CollectorError):
+    """A digest file or log file is not there."""
+
+
+class EvidenceUnreadableError(CollectorError):
+    """A digest file or log file may be there, but could not be read; the message says why."""
+
+
 class SinkError(CollectorError):
     """A sink did not accept a batch. `retry_after` is the pause in seconds that it asks for."""
 
@@ -50,6 +63,22 @@ class SinkError(CollectorError):
 
 class SecretMissingError(CollectorError):
     """A Secret, or a key of it, is not there; the text says which."""
+
+
+class ProgressUnreachableError(CollectorError):
+    """The progress of a backfill could not be read or noted for now."""
+
+
+class ProgressConflictError(CollectorError):
+    """Somebody else has noted something since the progress was read."""
+
+
+class ProgressRefusedError(CollectorError):
+    """The progress of a backfill may not be read or noted, or is not there."""
+
+
+class ShareLostError(CollectorError):
+    """Another worker has taken the share of a backfill over."""
 
 
 class ConfigurationError(CollectorError):

@@ -34,10 +34,11 @@ class _Answer:
 
 
 class HttpServer:
-    """Serves until `stop`; a thread for each request."""
+    """Serves until `stop`; a thread for each request. Without a host it listens on all addresses of the pod."""
 
     def __init__(self, host: str, port: int, sources: Sources) -> None:
-        self._server = _Server((host, port), sources)
+        everywhere = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104  (kubelet and operator are outside)
+        self._server = _Server((host or everywhere, port), sources)
         self._thread = threading.Thread(target=self._server.serve_forever, name="http", daemon=True)
 
     @property
@@ -60,11 +61,14 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], sources: Sources) -> None:
         self.sources = sources
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
         """Bind without asking the DNS for our own name, as the base class does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" means IPv4, too
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])

@@ -8,6 +8,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from cloudtrail_collector.core.dead_letter import DeadLetterReason
 from cloudtrail_collector.core.event_metrics import MatchKey
+from cloudtrail_collector.core.integrity.findings import FindingKind
 from cloudtrail_collector.core.notification import ConsumeReason
 from cloudtrail_collector.core.object_key import SkipReason
 from cloudtrail_collector.core.rejection import RejectReason
@@ -15,12 +16,13 @@ from cloudtrail_collector.core.rejection import RejectReason
 PREFIX = "cloudtrail_collector_"
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 LAG_BUCKETS = (5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-RETURN_REASONS = ("aws", "sink", "rejected", "unparseable", "other_bucket", "internal", "drain")
+RETURN_REASONS = ("aws", "sink", "rejected", "unparseable", "other_bucket", "internal", "unproven", "drain")
 EXTENSION_RESULTS = ("extended", "lost", "failed")
 SKIP_REASONS = tuple(reason.value for reason in SkipReason)
-FAIL_REASONS = ("aws", "sink", "internal", *(reason.value for reason in RejectReason))
+FAIL_REASONS = ("aws", "sink", "internal", "unproven", *(reason.value for reason in RejectReason))
 RECORD_REASONS = ("undecodable", "unformattable", "rejected")
 DEAD_LETTER_REASONS = tuple(reason.value for reason in DeadLetterReason if reason.value not in RECORD_REASONS)
+PROOF_RESULTS = ("verified", "altered", "missing", "unverifiable")
 # Those of MetricLabel, in its order, as Prometheus writes names.
 MATCH_LABELS = ("event_name", "event_source", "region", "account_id", "error_code", "identity_type")
 # More combinations than this, and what comes later is counted together.
@@ -40,8 +42,15 @@ ERROR_CODES = frozenset(
 class Metrics:
     """The metrics and their registry."""
 
-    def __init__(self, *, filters: Iterable[str], sinks: Sequence[str], matches: Iterable[MatchKey]) -> None:
-        """`matches` are the series of rules in `metrics` that have no labels."""
+    def __init__(
+        self,
+        *,
+        filters: Iterable[str],
+        sinks: Sequence[str],
+        matches: Iterable[MatchKey],
+        has_integrity: bool = False,
+    ) -> None:
+        """`matches` are the series of rules in `metrics` that have no labels; `has_integrity`: digest files are checked."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -91,9 +100,12 @@ class Metrics:
             "event_age_seconds", "From eventTime to delivery, up to 16 events of each file"
         )
         self.object_lag = self._histogram("object_lag_seconds", "From the writing of a log file to its delivery")
+        self._define_integrity()
         self._match_series: dict[str, set[tuple[str, ...]]] = {}
         self._match_lock = threading.Lock()
         self._start_at_zero(filters, sinks)
+        if has_integrity:
+            self._start_integrity()
         for key in matches:
             self.count_matches(key, 0)
 
@@ -136,6 +148,25 @@ class Metrics:
         ):
             for value in values:
                 counter.labels(value)
+
+    def _define_integrity(self) -> None:
+        self.digests = self._counter("integrity_digests", "Digest files checked", "result")
+        self.proofs = self._counter(
+            "integrity_log_files", "Log files that digest files name, by what is proven", "result"
+        )
+        self.findings = self._counter("integrity_findings", "What checks of digest files found", "finding")
+        self.messages_waiting = self._gauge(
+            "integrity_waiting_messages", "Messages that wait until a digest file names their log files"
+        )
+
+    def _start_integrity(self) -> None:
+        """Begin at zero only where digest files are checked: that these series are there says that they are."""
+        for result in ("trusted", "untrusted"):
+            self.digests.labels(result)
+        for result in PROOF_RESULTS:
+            self.proofs.labels(result)
+        for kind in FindingKind:
+            self.findings.labels(kind.value)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, text, labels, registry=self.registry)

@@ -19,19 +19,22 @@ LOG_LEVELS = ("Debug", "Info", "Warning", "Error")
 class Settings:
     """Settings of the process, from `CLOUDTRAIL_*`.
 
+    `listen_host`: an address of the pod; empty: all of them, IPv4 and IPv6.
     `drain_seconds`: how long the end of the process may take after SIGTERM; keep it below the pod's grace period.
     `workers`: messages that are worked on at once. The curve is in docs/benchmarks.md.
     `no_objects_seconds`: how long messages may come without one log file to read before /status complains.
+    `look_seconds`: how often digest files are looked for that messages wait for (integrity Enforce).
     `source`: namespace/name of the source, for logs and the session name of the role.
     `secrets_directory`: where the Secrets that the configuration refers to are, `<Secret>/<key>`.
     """
 
-    listen_host: str = "0.0.0.0"  # noqa: S104  (kubelet, operator and Prometheus come from outside of the pod)
+    listen_host: str = ""
     listen_port: int = 8080
     log_level: str = "Info"
     drain_seconds: int = 45
     workers: int = 16
     no_objects_seconds: int = 1800
+    look_seconds: int = 300
     source: str = ""
     secrets_directory: Path = Path("/etc/cloudtrail/secrets")
 
@@ -60,6 +63,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         no_objects_seconds=_read_int(
             given, "CLOUDTRAIL_NO_OBJECTS_SECONDS", (Settings.no_objects_seconds, 1, 604_800), errors
         ),
+        look_seconds=_read_int(given, "CLOUDTRAIL_LOOK_SECONDS", (Settings.look_seconds, 1, 3600), errors),
         source=given.get("CLOUDTRAIL_SOURCE", Settings.source),
         secrets_directory=Path(given.get("CLOUDTRAIL_SECRETS_DIRECTORY", Settings.secrets_directory)),
     )

@@ -6,17 +6,20 @@ Written by telemetry from every thread, read by the HTTP server. Its size does n
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from cloudtrail_collector import __version__
 from cloudtrail_collector.core.bucket_health import BucketHealth
+from cloudtrail_collector.core.doctor.findings import describe, summarize
 from cloudtrail_collector.core.feedback import FeedbackWatch
+from cloudtrail_collector.core.integrity.health import IntegrityHealth
 from cloudtrail_collector.core.notification_health import NotificationHealth
 from cloudtrail_collector.core.recent import Moment, Recent
 from cloudtrail_collector.core.redrive import judge_redrive
 from cloudtrail_collector.errors import AwsError, SinkError
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
+from cloudtrail_spec.integrity import IntegrityMode
 from cloudtrail_spec.pipeline import Mode
 from cloudtrail_spec.report import (
     Check,
@@ -27,6 +30,8 @@ from cloudtrail_spec.report import (
     LastError,
     MessageCounts,
     QueueFigures,
+    SetupFinding,
+    SetupVerdict,
 )
 
 MAX_SAMPLES = 100
@@ -37,6 +42,7 @@ _DEPENDENCIES = (
     ConditionType.BUCKET_READABLE,
     ConditionType.SINKS_ACCEPTING,
 )
+_TOLD = frozenset({SetupVerdict.WRONG, SetupVerdict.NOT_ALLOWED})
 # Answers of AWS that prove that it knows who asks.
 _KNOWS_US = frozenset({Reason.ACCESS_DENIED, Reason.QUEUE_NOT_FOUND, Reason.BUCKET_NOT_FOUND})
 
@@ -44,7 +50,9 @@ _KNOWS_US = frozenset({Reason.ACCESS_DENIED, Reason.QUEUE_NOT_FOUND, Reason.BUCK
 class StatusBoard:
     """The present view of one running collector."""
 
-    def __init__(self, *, mode: Mode, config_hash: str, no_objects_seconds: float) -> None:
+    def __init__(
+        self, *, mode: Mode, config_hash: str, no_objects_seconds: float, integrity: IntegrityMode | None = None
+    ) -> None:
         self._mode = mode
         self._config_hash = config_hash
         self._lock = threading.Lock()
@@ -58,6 +66,7 @@ class StatusBoard:
         self._bucket = BucketHealth()
         self._notifications = NotificationHealth(no_objects_seconds)
         self._feedback: FeedbackWatch | None = None
+        self._integrity = IntegrityHealth(integrity) if integrity else None
         self._failing_sinks: dict[str, Check] = {}
         self._errors: Counter[tuple[str, str, str]] = Counter()
         self._last_error: LastError | None = None
@@ -67,6 +76,7 @@ class StatusBoard:
         self._lag_seconds: int | None = None
         self._recent = Recent(_read_clocks())
         self._queue: QueueFigures | None = None
+        self._setup: tuple[SetupFinding, ...] = ()
         self._samples: deque[bytes] = deque(maxlen=MAX_SAMPLES)
 
     # --- the process ---
@@ -105,6 +115,12 @@ class StatusBoard:
         with self._lock:
             self._queue = figures
             self._accept_credentials()
+
+    def note_setup(self, findings: Sequence[SetupFinding]) -> list[SetupFinding]:
+        """Note what was found of the set-up in AWS; returns the mistakes that are news."""
+        with self._lock:
+            known, self._setup = self._setup, tuple(findings)
+            return [one for one in findings if one.verdict is SetupVerdict.WRONG and one not in known]
 
     def note_aws_error(self, failure: AwsError) -> None:
         """Note a failed request, and what it says about the credentials."""
@@ -214,7 +230,10 @@ class StatusBoard:
     def note_file(self) -> None:
         """Note that an announced log file was read."""
         with self._lock:
-            self._recent.note_object(_read_clocks())
+            now = _read_clocks()
+            self._recent.note_object(now)
+            if self._integrity is not None:
+                self._integrity.note_log_file(now.time)
             self._notifications = self._notifications.after_read()
 
     def note_fruitless(self) -> None:
@@ -226,6 +245,12 @@ class StatusBoard:
         """Note a message that cannot be right."""
         with self._lock:
             self._notifications = self._notifications.after_complaint(reason, message, time.monotonic())
+
+    def note_integrity(self, note: Callable[[IntegrityHealth, datetime], None]) -> None:
+        """Note something about integrity, where the source asks for that."""
+        with self._lock:
+            if self._integrity is not None:
+                note(self._integrity, datetime.now(UTC))
 
     # --- answers ---
 
@@ -259,7 +284,9 @@ class StatusBoard:
                 files=self._build_file_counts(),
                 events=self._build_event_counts(),
                 activity=self._recent.describe(now),
+                integrity=self._integrity and self._integrity.describe(now.time),
                 checks=(*self._checks.values(), *self._build_warnings()),
+                setup=tuple(one for one in self._setup if one.verdict in _TOLD),
                 last_error=self._last_error,
             )
 
@@ -301,6 +328,7 @@ class StatusBoard:
         checks = [
             _build_check(ConditionType.NOTIFICATIONS_ACCEPTED, *self._notifications.judge(time.monotonic())),
             _build_check(ConditionType.TEST_MODE_SAFE, *judge_redrive(self._queue)),
+            _build_check(ConditionType.NO_SETUP_PROBLEM, *summarize(self._setup)),
         ]
         if self._feedback is not None:
             checks.append(_build_check(ConditionType.NO_FEEDBACK_LOOP, *self._feedback.judge()))
@@ -329,7 +357,7 @@ class StatusBoard:
         self._set_check(kind, ConditionStatus.TRUE, Reason.SUCCEEDED, message)
 
     def _refuse(self, kind: ConditionType, failure: AwsError) -> None:
-        self._set_check(kind, ConditionStatus.FALSE, failure.reason, f"{failure}.")
+        self._set_check(kind, ConditionStatus.FALSE, failure.reason, describe(failure))
 
     def _update_sinks(self) -> None:
         kind, message = ConditionType.SINKS_ACCEPTING, "Every sink accepted its last batch."

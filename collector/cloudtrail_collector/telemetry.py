@@ -6,10 +6,13 @@ Called from every thread. Nothing here decides anything about messages.
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from cloudtrail_collector import __version__
 from cloudtrail_collector.core.dead_letter import DeadLetterReason, LostRecord, Origin
+from cloudtrail_collector.core.integrity.findings import Finding, FindingKind, Level
+from cloudtrail_collector.core.integrity.health import AuditResult
 from cloudtrail_collector.core.object_key import SkipReason
 from cloudtrail_collector.core.sampling import OwnReads, count_own_reads, read_times, take_samples
 from cloudtrail_collector.core.selection import Selection
@@ -18,7 +21,7 @@ from cloudtrail_collector.logs import LOGGER_NAME
 from cloudtrail_collector.metrics import ERROR_CODES, Metrics
 from cloudtrail_collector.status_board import StatusBoard
 from cloudtrail_spec.conditions import Reason
-from cloudtrail_spec.report import CollectorState, QueueFigures
+from cloudtrail_spec.report import CollectorState, QueueFigures, SetupFinding
 
 log = logging.getLogger(LOGGER_NAME)
 
@@ -143,6 +146,12 @@ class Telemetry:
         self._metrics.messages_held.set(held)
         self._board.set_leases(in_flight, held)
 
+    def setup_judged(self, findings: Sequence[SetupFinding]) -> None:
+        """The set-up in AWS was looked at."""
+        for finding in self._board.note_setup(findings):
+            fields = {"step": finding.step, "about": finding.about, "problem": finding.message, "mend": finding.mend}
+            log.warning("the set-up in AWS is wrong", extra={"fields": fields})
+
     # --- the bucket ---
 
     def bucket_probed(self) -> None:
@@ -210,6 +219,63 @@ class Telemetry:
             self._metrics.object_lag.observe(max(0.0, time.time() - written_at))
         self._board.add(files_read=1)
         self._board.note_file()
+
+    # --- integrity ---
+
+    def digest_announced(self) -> None:
+        """A digest file was announced, and will be checked; it holds no events."""
+        self._metrics.files.labels("skipped", SkipReason.DIGEST.value).inc()
+        self._board.add(skipped=1)
+        self._board.note_fruitless()
+
+    def digest_checked(self, bucket: str, key: str, result: AuditResult, *, is_trusted: bool) -> None:
+        """A digest file was checked, with the log files that it names."""
+        self._metrics.digests.labels("trusted" if is_trusted else "untrusted").inc()
+        counts = asdict(result)
+        for name, count in counts.items():
+            self._metrics.proofs.labels(name).inc(count)
+        self._board.note_integrity(lambda health, now: health.note_audit(result, now))
+        fields = {"bucket": bucket, "key": key, "trusted": is_trusted, **counts}
+        log.info("digest file checked", extra={"fields": fields})
+
+    def integrity_found(self, bucket: str, finding: Finding) -> None:
+        """A check of digest files found something."""
+        self._metrics.findings.labels(finding.kind.value).inc()
+        self._board.note_integrity(lambda health, now: health.note_finding(finding, bucket, now))
+        fields = {"finding": finding.kind.value, "bucket": bucket, "key": finding.key, "detail": finding.detail}
+        level = logging.INFO if finding.kind.level is Level.NOTICE else logging.WARNING
+        log.log(level, finding.kind.sentence, extra={"fields": fields})
+
+    def digest_failed(self, failure: AwsError) -> None:
+        """A digest file could not be checked, and its message goes back."""
+        self._aws_failed(failure, "digest file was not checked", {})
+        self._board.note_integrity(lambda health, now: health.note_failure(failure.reason, f"{failure}.", now))
+
+    def digest_unread(self, bucket: str, finding: Finding) -> None:
+        """A digest file could not be read, and its message goes back."""
+        self._metrics.findings.labels(finding.kind.value).inc()
+        message = f"s3://{bucket}/{finding.key}: {finding.detail}"
+        self._board.note_integrity(lambda health, now: health.note_failure(Reason.UNVERIFIABLE, message, now))
+        self._board.note_error("s3:GetObject", finding.kind.value, finding.key, finding.detail, kind="digest")
+        fields = {"bucket": bucket, "key": finding.key, "error": finding.detail}
+        log.warning("digest file was not read", extra={"fields": fields})
+
+    def look_failed(self, failure: AwsError) -> None:
+        """Digest files could not be looked for; messages wait on."""
+        self._aws_failed(failure, "digest files were not looked for", {})
+        self._board.note_integrity(lambda health, now: health.note_failure(failure.reason, f"{failure}.", now))
+
+    def waiting_counted(self, count: int) -> None:
+        """The number of messages that wait for proof has changed."""
+        self._metrics.messages_waiting.set(count)
+        self._board.note_integrity(lambda health, now: health.note_waiting(count, now))
+
+    def file_unproven(self, origin: Origin) -> None:
+        """No digest file names a log file, though one should; its message goes back."""
+        self._metrics.files.labels("failed", "unproven").inc()
+        self._board.add(files_failed=1)
+        finding = Finding(FindingKind.LOG_NOT_COVERED, origin.key)
+        self.integrity_found(origin.bucket, finding)
 
     # --- event records ---
 

@@ -1,19 +1,19 @@
-"""`python -m cloudtrail_spec DIRECTORY…`: writes the generated CRD into each directory."""
+"""`python -m cloudtrail_spec DIRECTORY…`: writes the generated CRDs into each directory."""
 
 import sys
 from pathlib import Path
 
-from cloudtrail_spec.crd import PLURAL, build_source_crd, render_yaml
+from cloudtrail_spec.crd import build_crds, render_yaml
 
 
 def main(directories: list[str]) -> int:
-    """Write `cloudtrailsources.yaml` into each directory."""
+    """Write `<plural>.yaml` of every kind into each directory."""
     if not directories:
         sys.stderr.write("usage: python -m cloudtrail_spec DIRECTORY...\n")
         return 2
-    text = render_yaml(build_source_crd())
-    for directory in directories:
-        Path(directory, f"{PLURAL}.yaml").write_text(text, encoding="utf-8")
+    for plural, manifest in build_crds().items():
+        for directory in directories:
+            Path(directory, f"{plural}.yaml").write_text(render_yaml(manifest), encoding="utf-8")
     return 0
 
 

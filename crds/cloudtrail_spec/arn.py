@@ -20,6 +20,17 @@ PARTITION_PATTERN = "|".join(DNS_SUFFIXES)
 QUEUE_ARN_PATTERN = rf"^arn:({PARTITION_PATTERN}):sqs:[a-z0-9-]+:[0-9]{{12}}:[A-Za-z0-9_-]{{1,80}}$"
 ROLE_ARN_PATTERN = rf"^arn:({PARTITION_PATTERN}):iam::[0-9]{{12}}:role/[A-Za-z0-9_+=,.@/-]{{1,512}}$"
 
+# Where a region's name begins so, its partition is this; every other region is of the first partition.
+_REGION_PREFIXES = {
+    "us-gov-": "aws-us-gov",
+    "cn-": "aws-cn",
+    "eusc-": "aws-eusc",
+    "us-isob-": "aws-iso-b",
+    "us-isof-": "aws-iso-f",
+    "us-iso-": "aws-iso",
+    "eu-isoe-": "aws-iso-e",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Arn:
@@ -38,6 +49,11 @@ class Arn:
         if len(parts) != 6 or parts[0] != "arn":
             raise ValueError(f"{text!r} is not an ARN (arn:partition:service:region:account:resource)")
         return cls(*parts[1:])
+
+
+def find_partition(region: str) -> str:
+    """Tell the partition of a region by its name."""
+    return next((part for prefix, part in _REGION_PREFIXES.items() if region.startswith(prefix)), "aws")
 
 
 def build_queue_url(queue_arn: str, endpoint: str | None = None) -> str:

@@ -1,7 +1,8 @@
-"""Every condition type and reason of a CloudTrailSource: a public vocabulary, each word with its meaning.
+"""Every condition type and reason of our kinds: a public vocabulary, each word with its meaning.
 
 Polarity by the Kubernetes API conventions and kstatus. `Reconciling` and `Stalled` are present only while they are True.
-`Lagging`, `DeadLettering` and `QueueConflict` are always present and bad when True; all others are good when True.
+`Lagging`, `DeadLettering` and `QueueConflict` are always present and bad when True, and so is `Failed` of a backfill;
+`Suspended` is neither; all others are good when True.
 """
 
 from enum import StrEnum
@@ -34,6 +35,9 @@ class ConditionType(StrEnum):
     receives. Collecting goes on."""
     NO_FEEDBACK_LOOP = "NoFeedbackLoop"
     """False: many events are the collectors' own reads of the bucket, which the trail logs as data events."""
+    NO_SETUP_PROBLEM = "NoSetupProblem"
+    """False: something of queue, queue policy, bucket notification, region or keys cannot work as it is; the message has
+    the line that mends it. True: what the collectors may look at is right. Collecting goes on."""
     DATA_FLOWING = "DataFlowing"
     """True: an object was read within the last half hour. False: the queue has given messages for half an hour, and
     none led to an object that was read. Unknown: the queue gives nothing."""
@@ -42,8 +46,17 @@ class ConditionType(StrEnum):
     DEAD_LETTERING = "DeadLettering"
     """True: events or files went to deadLetterSink within the last fifteen minutes, or messages wait in the queue's
     dead-letter queue. Collecting goes on."""
+    INTEGRITY_VERIFIED = "IntegrityVerified"
+    """Only of sources with `integrity`. True: digest files come, and what they name is proven. False: something was
+    altered, is missing, or cannot be proven; the message names the newest find. Collecting goes on."""
     QUEUE_CONFLICT = "QueueConflict"
     """True: another source uses the same queue, so that each of them gets a part of the messages."""
+    COMPLETE = "Complete"
+    """Of a backfill. True: all log files of the interval were read. It stays so."""
+    FAILED = "Failed"
+    """Of a backfill. True: a part of it was given up, and nothing goes on. It stays so."""
+    SUSPENDED = "Suspended"
+    """Of a backfill. True: no pod works, because spec.suspend says so."""
 
 
 class Reason(StrEnum):
@@ -106,6 +119,20 @@ class Reason(StrEnum):
     """The queue has no redrive policy: a message that always fails comes back until its retention ends."""
     LOW_MAX_RECEIVE_COUNT = "LowMaxReceiveCount"
     """The queue moves messages to its dead-letter queue after fewer receives than restarts of a test may cause."""
+    NO_SUCH_DEAD_LETTER_QUEUE = "NoSuchDeadLetterQueue"
+    """The queue names a dead-letter queue that does not exist."""
+    NO_NOTIFICATION = "NoNotification"
+    """The bucket does not announce this source's log files to the queue."""
+    SENDER_NOT_ALLOWED = "SenderNotAllowed"
+    """The queue's policy does not let the bucket, or the topic or rule between, send to the queue."""
+    OTHER_REGION = "OtherRegion"
+    """The bucket is in another region than the queue that it is to notify."""
+    KEY_NOT_SHARED = "KeyNotShared"
+    """The queue is encrypted with AWS's own key, which nobody can let S3, SNS or EventBridge use."""
+    NO_LOG_FILES = "NoLogFiles"
+    """The bucket has no log file below the prefix."""
+    NOT_ALLOWED_TO_LOOK = "NotAllowedToLook"
+    """The collectors may not look at the set-up in AWS; collecting does not need it."""
     READS_ITSELF = "ReadsItself"
     """The trail logs reads of its own bucket as data events, so that reading its log files makes new ones."""
     FLOWING = "Flowing"
@@ -126,6 +153,14 @@ class Reason(StrEnum):
     """Messages that failed too often wait in the queue's dead-letter queue."""
     NO_DEAD_LETTERS = "NoDeadLetters"
     """Nothing was given up on lately."""
+    SHORT_RETENTION = "ShortRetention"
+    """The queue keeps messages for so short a time that some may be lost while they wait for digest files."""
+    INTEGRITY_BROKEN = "IntegrityBroken"
+    """Within the last day a log file or digest file was found altered, replaced or missing."""
+    UNVERIFIABLE = "Unverifiable"
+    """Within the last day something could not be proven: it was not readable, or its public key is not known."""
+    DIGESTS_MISSING = "DigestsMissing"
+    """Log files come, but no digest file has come for three hours."""
     SHARED_QUEUE = "SharedQueue"
     """Another source uses the same queue; the message names it."""
     OWN_QUEUE = "OwnQueue"
@@ -136,6 +171,24 @@ class Reason(StrEnum):
     """A sink did not answer."""
     SINK_MISCONFIGURED = "SinkMisconfigured"
     """A sink cannot be used as it is set up: a Secret, a key of it, or a certificate in it is missing or wrong."""
+    RUNNING = "Running"
+    """Pods of the backfill work."""
+    STARTING = "Starting"
+    """The backfill's pods are being started."""
+    COMPLETED = "Completed"
+    """The backfill has read all log files of the interval."""
+    SUSPENDED = "Suspended"
+    """The backfill rests because spec.suspend says so."""
+    NOT_FINISHED = "NotFinished"
+    """The backfill is not at its end yet, well or ill."""
+    NOT_SUSPENDED = "NotSuspended"
+    """spec.suspend is false."""
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    """The source that sourceRef names does not exist in the namespace, or its spec is not in order."""
+    SPEC_CHANGED = "SpecChanged"
+    """The backfill was started with other settings than its spec has now, which cannot be changed."""
+    WORKER_FAILED = "WorkerFailed"
+    """A worker gave up or kept ending for a reason that is not AWS's; the message has its last words."""
 
 
 class ConditionStatus(StrEnum):

@@ -16,6 +16,7 @@ from cloudtrail_spec.bucket_name import BucketName
 from cloudtrail_spec.event_metrics import MetricRule
 from cloudtrail_spec.filters import FilterRule
 from cloudtrail_spec.formats import EventFormat, RawOptions
+from cloudtrail_spec.integrity import Integrity
 from cloudtrail_spec.masks import MaskRule
 from cloudtrail_spec.sinks import SinkSpec, SinkTarget
 
@@ -112,6 +113,9 @@ class Endpoints(ApiModel):
     sqs: EndpointUrl | None = Field(None, description="Base URL for SQS.")
     s3: EndpointUrl | None = Field(None, description="Base URL for S3; objects are addressed path-style.")
     sts: EndpointUrl | None = Field(None, description="Base URL for STS.")
+    cloudtrail: EndpointUrl | None = Field(
+        None, description="Base URL for CloudTrail, which integrity asks for public keys; the same in all regions."
+    )
 
 
 class TestSettings(ApiModel):
@@ -185,6 +189,12 @@ METADATA_RULE = CelRule(
     " : has(self.raw) && has(self.raw.metadata) && self.raw.metadata))",
     "an elasticsearch sink takes no field _source: give it raw: {metadata: false}",
     ".sinks",
+)
+INTEGRITY_PREFIX = r"(^|/)AWSLogs/(o-[a-z0-9]+/)?[0-9]{12}/."
+INTEGRITY_RULE = CelRule(
+    f"!has(self.integrity) || !has(self.prefix) || !self.prefix.matches('{INTEGRITY_PREFIX}')",
+    "integrity needs a prefix that ends with the account's folder or before it: digest files lie beside log files",
+    ".prefix",
 )
 SINKS_RULE = CelRule(
     "(has(self.mode) && self.mode == 'Paused') || (has(self.sinks) && size(self.sinks) > 0)",
@@ -261,6 +271,7 @@ class PipelineSpec(ApiModel):
     )
     objects: ObjectsPolicy | None = Field(None, description=str(ObjectsPolicy.__doc__))
     dedupe: Deduplication | None = Field(None, description=str(Deduplication.__doc__))
+    integrity: Integrity | None = Field(None, description=f"{Integrity.__doc__} Absent: digest files are passed over.")
     test: TestSettings | None = Field(None, description="Bounds of mode Test.")
     visibility_timeout_seconds: Annotated[int, Field(ge=30, le=43_200)] | None = Field(
         default=None,
@@ -276,6 +287,7 @@ class PipelineSpec(ApiModel):
         DEAD_LETTER_NAME_RULE,
         *ARCHIVE_RULES,
         METADATA_RULE,
+        INTEGRITY_RULE,
         SINKS_RULE,
     )
     list_map_keys: ClassVar = {"filters": "name", "sinks": "name", "metrics": "name"}
@@ -308,6 +320,12 @@ class PipelineSpec(ApiModel):
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
                 raise ValueError(f"{what}: names must be unique, repeated: {', '.join(repeated)}")
+        return self
+
+    @model_validator(mode="after")
+    def _integrity_rules(self) -> Self:
+        if self.integrity is not None and self.prefix and re.search(INTEGRITY_PREFIX, self.prefix):
+            raise ValueError(INTEGRITY_RULE.message)
         return self
 
     @model_validator(mode="after")

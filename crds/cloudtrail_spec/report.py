@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from cloudtrail_spec.base import ApiModel
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
+from cloudtrail_spec.integrity import IntegrityMode
 from cloudtrail_spec.pipeline import Mode
 
 
@@ -27,6 +28,8 @@ class CollectorState(StrEnum):
     RECEIVING = "Receiving"
     HOLDING = "Holding"
     """Mode Test, and test.maxMessages are held: nothing more is received."""
+    BACKFILLING = "Backfilling"
+    """No queue is received from: what lies in the bucket is read."""
     DRAINING = "Draining"
 
 
@@ -42,6 +45,8 @@ class QueueFigures(ReportModel):
     visibility_timeout_seconds: int | None = None
     dead_letter_queue_arn: str | None = None
     max_receive_count: int | None = None
+    retention_seconds: int | None = None
+    """How long the queue keeps a message."""
     dead_letter_visible: int | None = None
     """Messages that wait in the dead-letter queue; None where there is none, or where it may not be asked."""
 
@@ -93,6 +98,28 @@ class Check(ReportModel):
     message: str
 
 
+class SetupVerdict(StrEnum):
+    """What a look at one part of the set-up in AWS has shown."""
+
+    RIGHT = "Right"
+    WRONG = "Wrong"
+    NOT_ALLOWED = "NotAllowed"
+    """The look is not allowed; collecting does not need it."""
+    NOT_ASKED = "NotAsked"
+    """There is nothing to ask, or what comes before it is wrong."""
+
+
+class SetupFinding(ReportModel):
+    """What was found of one part of the set-up in AWS. `about` is an ARN, `mend` the line that mends what is wrong."""
+
+    step: str
+    verdict: SetupVerdict
+    reason: Reason
+    about: str
+    message: str
+    mend: str | None = None
+
+
 class LastError(ReportModel):
     """The newest error. `action` is an IAM action such as s3:GetObject, `resource` an ARN (or a sink's name)."""
 
@@ -123,6 +150,35 @@ class Activity(ReportModel):
     last_dead_letter_reason: str | None = None
 
 
+class IntegrityProblem(ReportModel):
+    """Something that a check of digest files found, or why one could not be made."""
+
+    time: AwareDatetime
+    reason: Reason
+    message: str
+    """A sentence that names the object."""
+
+
+class IntegrityFigures(ReportModel):
+    """What digest files have said, since the process started. Files are those that digest files name."""
+
+    mode: IntegrityMode
+    verified: int = 0
+    altered: int = 0
+    missing: int = 0
+    unverifiable: int = 0
+    waiting: int = 0
+    """Messages that wait until a digest file names their log files (Enforce)."""
+    last_digest_at: AwareDatetime | None = None
+    """When a digest file was last checked, whatever it was worth."""
+    unconfirmed_since: AwareDatetime | None = None
+    """When the first log file came after that, or after the start; None when none has."""
+    problem: IntegrityProblem | None = None
+    """The newest find of the last day; one that shows tampering goes before one that only leaves something open."""
+    failure: IntegrityProblem | None = None
+    """Why the last digest file could not be checked; None when it was."""
+
+
 class CollectorReport(ReportModel):
     """The whole answer."""
 
@@ -144,5 +200,9 @@ class CollectorReport(ReportModel):
     events: EventCounts = EventCounts()
     activity: Activity | None = None
     """None: the collector is older than this part of the report."""
+    integrity: IntegrityFigures | None = None
+    """None: the source does not ask for it."""
     checks: tuple[Check, ...] = ()
+    setup: tuple[SetupFinding, ...] = ()
+    """What is wrong with the set-up in AWS, or may not be looked at; what is right is left out."""
     last_error: LastError | None = None

@@ -1,4 +1,4 @@
--- Health of a CloudTrailSource for Argo CD, by the rules of kstatus.
+-- Health of a CloudTrailSource or a CloudTrailBackfill for Argo CD, by the rules of kstatus.
 -- Install it in the ConfigMap argocd-cm; argocd.md says how.
 
 -- What is under way, or often cures itself: the operator sets Stalled when it lasts.

@@ -15,7 +15,7 @@ class UnreachableError(ClusterError):
 
 
 class SourceGoneError(ClusterError):
-    """The source does not exist any more. Nothing helps, and nothing has to."""
+    """The source, or the backfill, does not exist any more. Nothing helps, and nothing has to."""
 
 
 class OccupiedError(ClusterError):

@@ -16,14 +16,19 @@ from cloudtrail_operator.adapters.health_server import start_health_server
 from cloudtrail_operator.adapters.kubernetes import KubernetesCluster
 from cloudtrail_operator.adapters.lease import KubernetesLease
 from cloudtrail_operator.adapters.recorder import EventRecorder
+from cloudtrail_operator.aws_setup.trust import Identity
 from cloudtrail_operator.core.flow import FlowLimits
+from cloudtrail_operator.core.kinds import BACKFILLS
 from cloudtrail_operator.core.workload import CollectorDefaults
 from cloudtrail_operator.handlers.heartbeats import Heartbeats
 from cloudtrail_operator.handlers.operator import Operator, run_together
 from cloudtrail_operator.handlers.watches import Inbox, Watches
 from cloudtrail_operator.ports import Permit
+from cloudtrail_operator.reconcile.backfill_metrics import BackfillMetrics
+from cloudtrail_operator.reconcile.backfills import BackfillReconciler
 from cloudtrail_operator.reconcile.election import Alone, Election
 from cloudtrail_operator.reconcile.engine import Engine
+from cloudtrail_operator.reconcile.engines import Engines
 from cloudtrail_operator.reconcile.reconciler import Outside, Policy, Reconciler
 from cloudtrail_operator.reconcile.resync import Resync
 from cloudtrail_operator.reconcile.served_kinds import ServedKinds
@@ -98,15 +103,24 @@ async def _build_operator(
     cluster = KubernetesCluster(client, permit)
     reports = HttpReports()
     outside = Outside(cluster, reports, EventRecorder(cluster, clock, settings.instance), clock)
-    store, served, heartbeats = Store(), ServedKinds(cluster), Heartbeats(clock)
+    store, backfills, served, heartbeats = Store(), Store(BACKFILLS), ServedKinds(cluster), Heartbeats(clock)
     REGISTRY.register(SourceMetrics(store))
-    engine = Engine(store, Reconciler(store, served, outside, _policy(settings)), clock)
+    REGISTRY.register(BackfillMetrics(backfills))
+    policy = _policy(settings, access)
+    engine = Engines(
+        (
+            Engine(store, Reconciler(store, served, outside, policy), clock),
+            Engine(backfills, BackfillReconciler(backfills, store, outside, policy), clock),
+        )
+    )
+    telemetry.measure_with(engine.count_due, lambda: len(store.source_keys()))
     resync = Resync(cluster, served, engine, clock, settings.watch_namespaces)
     watches = Watches(access, settings.watch_namespaces, Inbox(engine, resync), served, heartbeats)
     return Operator(client, engine, resync, watches)
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, access: Access) -> Policy:
+    identity = Identity(settings.oidc_issuer or access.find_issuer(), settings.eks_cluster)
     return Policy(
         defaults=CollectorDefaults(
             image=settings.collector_image,
@@ -116,6 +130,7 @@ def _policy(settings: Settings) -> Policy:
             extra_env=settings.collector_extra_env,
         ),
         allow_list=settings.allow_list,
+        documents=identity if settings.aws_documents else None,
         poll_seconds=settings.poll_seconds,
         status_seconds=settings.status_seconds,
         stall_seconds=settings.stall_seconds,

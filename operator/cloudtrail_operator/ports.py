@@ -8,7 +8,7 @@ from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.core.lease import Lease
 from cloudtrail_operator.core.names import FIELD_MANAGER, Manifest
 from cloudtrail_operator.core.notices import Notice
-from cloudtrail_operator.core.source import Source
+from cloudtrail_operator.core.source import Owner
 from cloudtrail_spec.report import CollectorReport
 
 
@@ -22,7 +22,7 @@ class Cluster(Protocol):
         """Apply a manifest server-side and return the whole resource."""
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
-        """Apply the status of a source. Raises SourceGoneError."""
+        """Apply the status of a source or a backfill. Raises SourceGoneError."""
 
     async def delete(self, manifest: Manifest) -> None:
         """Delete this very resource, if it still exists."""
@@ -72,8 +72,8 @@ class Reports(Protocol):
 class Recorder(Protocol):
     """Writes Kubernetes Events."""
 
-    async def record(self, source: Source, notice: Notice) -> None:
-        """Write an Event on the source, unless the same was written lately. Never raises."""
+    async def record(self, owner: Owner, notice: Notice) -> None:
+        """Write an Event on a resource, unless the same was written lately. Never raises."""
 
 
 class Clock(Protocol):

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from cloudtrail_operator.aws_setup.problems import SetupError
+from cloudtrail_operator.aws_setup.trust import read_cluster, read_issuer
 from cloudtrail_operator.core.allow_list import AllowList, parse_allow_list
 from cloudtrail_spec.base import describe_errors
 from cloudtrail_spec.pod_extras import ExtraVariable
@@ -58,6 +60,12 @@ class Settings:
     """COLLECTOR_POD_ANNOTATIONS: JSON object, for every collector pod."""
     collector_extra_env: tuple[dict[str, Any], ...]
     """COLLECTOR_EXTRA_ENV: JSON array of variables as in spec.collector.extraEnv, for every collector."""
+    aws_documents: bool
+    """AWS_DOCUMENTS: publish the IAM policies of each source in a ConfigMap beside it (true)."""
+    oidc_issuer: str | None
+    """OIDC_ISSUER: the cluster's, for the trust policies among them (that of the operator's own token)."""
+    eks_cluster: str | None
+    """EKS_CLUSTER: ARN of the cluster, for the trust policies of Pod Identity among them."""
     allow_list: AllowList
     """ALLOW_LIST: JSON array of rules that bound what namespaces may use; none allows everything."""
     lease: LeaseName | None
@@ -66,7 +74,7 @@ class Settings:
     """INSTANCE: name of this replica, in the Lease and in Kubernetes Events (the host's name)."""
     log_level: str
     """LOG_LEVEL: DEBUG, INFO, WARNING or ERROR (INFO)."""
-    listen_host: str
+    listen_host: str | None
     """CLOUDTRAIL_LISTEN_HOST: address for probes and metrics (all addresses)."""
     listen_port: int
     """CLOUDTRAIL_OPERATOR_LISTEN_PORT: their port (8080)."""
@@ -94,11 +102,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         collector_tolerations=read("COLLECTOR_TOLERATIONS", "[]", _objects),
         collector_pod_annotations=read("COLLECTOR_POD_ANNOTATIONS", "{}", _string_map),
         collector_extra_env=read("COLLECTOR_EXTRA_ENV", "[]", _variables),
+        aws_documents=read("AWS_DOCUMENTS", "true", _switch),
+        oidc_issuer=read("OIDC_ISSUER", "", _issuer),
+        eks_cluster=read("EKS_CLUSTER", "", _cluster),
         allow_list=read("ALLOW_LIST", "[]", parse_allow_list),
         lease=read("LEASE", "", _lease),
         instance=read("INSTANCE", socket.gethostname(), str),
         log_level=read("LOG_LEVEL", "INFO", _level),
-        listen_host=environment.get("CLOUDTRAIL_LISTEN_HOST", "") or "0.0.0.0",  # noqa: S104  (probes come from outside)
+        listen_host=environment.get("CLOUDTRAIL_LISTEN_HOST") or None,
         listen_port=read("LISTEN_PORT", "8080", _port),
     )
     if problems:
@@ -127,6 +138,27 @@ def _lease(text: str) -> LeaseName | None:
     if not _NAMESPACE.fullmatch(namespace) or not _LEASE.fullmatch(name):
         raise ValueError(f"{text!r} is not namespace/name of a Lease")
     return LeaseName(namespace, name)
+
+
+def _switch(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def _issuer(text: str) -> str | None:
+    return _check_setup(read_issuer, text)
+
+
+def _cluster(text: str) -> str | None:
+    return _check_setup(read_cluster, text)
+
+
+def _check_setup(check: Callable[[str], Any], text: str) -> str | None:
+    try:
+        return text if text and check(text) else None
+    except SetupError as error:
+        raise ValueError(error.problems[0].partition(": ")[2]) from error
 
 
 def _seconds(text: str) -> float:

@@ -10,8 +10,9 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from bench.files import Corpus, load_corpus
 from bench.http_protocol import HttpProtocol, Request, Response
@@ -21,6 +22,8 @@ from bench.sqs_service import ACCOUNT, BUCKET, REGION, SqsService
 VISIBILITY_TIMEOUT = 300.0
 # SQS and a sink near by answer faster than S3 does.
 SHARE_OF_OTHERS = 0.25
+# Keys in one answer, as S3 has it.
+PAGE = 1000
 FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/11/21"
 _XML = b"Content-Type: application/xml\r\n"
 _OBJECT = b'Content-Type: application/json\r\nETag: "bench"\r\nLast-Modified: Sat, 21 Nov 2026 07:43:00 GMT\r\n'
@@ -39,7 +42,7 @@ class World:
         self._bodies = [path.read_bytes() for path in corpus.paths]
         self._sizes = [len(body) for body in self._bodies]
         self.sqs = SqsService(QueueModel(objects, VISIBILITY_TIMEOUT), self._build_notification)
-        self._counts = {"gets": 0, "missing": 0, "posts": 0, "lines": 0, "dead_letters": 0, "bytes": 0}
+        self._counts = {"gets": 0, "lists": 0, "missing": 0, "posts": 0, "lines": 0, "dead_letters": 0, "bytes": 0}
 
     def handle(self, request: Request) -> "Response | asyncio.Task[Response]":
         """Answer one request, after the delay that the distance to the real one would make."""
@@ -57,6 +60,8 @@ class World:
             return self._accept(request)
         if request.path.startswith("/bench/"):
             return self._control(request.path)
+        if request.path.startswith(f"/{BUCKET}?"):
+            return self._list(parse_qs(request.path.partition("?")[2]))
         return self._get_object(request.path)
 
     def _get_object(self, path: str) -> Response:
@@ -69,6 +74,21 @@ class World:
         body = self._bodies[int(digits) % len(self._bodies)]
         self._counts["bytes"] += len(body)
         return Response(200, body, _OBJECT)
+
+    def _list(self, query: Mapping[str, list[str]]) -> Response:
+        """List the folders below a prefix, or a page of the keys of the one folder that there is."""
+        self._counts["lists"] += 1
+        prefix, after = query.get("prefix", [""])[0], query.get("start-after", [""])[0]
+        if "delimiter" in query:
+            name = f"{FOLDER}/".removeprefix(prefix).partition("/")[0]
+            found = f"<CommonPrefixes><Prefix>{prefix}{name}/</Prefix></CommonPrefixes>"
+            return Response(200, _build_listing(found, is_truncated=False), _XML)
+        count = self.sqs.queue.count if prefix == f"{FOLDER}/" else 0
+        first = int(after.removesuffix(".json.gz").rpartition("_")[2]) + 1 if after else 0
+        numbers = range(first, min(first + PAGE, count))
+        written = "<LastModified>2026-11-21T07:43:00.000Z</LastModified>"
+        entries = [f"<Contents><Key>{build_key(number)}</Key>{written}<Size>1</Size></Contents>" for number in numbers]
+        return Response(200, _build_listing("".join(entries), is_truncated=first + PAGE < count), _XML)
 
     def _accept(self, request: Request) -> Response:
         self._counts["posts"] += 1
@@ -115,6 +135,11 @@ class World:
             },
         }
         return json.dumps({"Records": [record]})
+
+
+def _build_listing(entries: str, *, is_truncated: bool) -> bytes:
+    truncated = f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated>"
+    return f"<ListBucketResult><Name>{BUCKET}</Name>{truncated}{entries}</ListBucketResult>".encode()
 
 
 async def _delay(answer: "Response | asyncio.Task[Response]", seconds: float) -> Response:

@@ -58,3 +58,13 @@ def render_markdown(table: Table) -> str:
 
 def _escape(table: Table) -> list[list[str]]:
     return [[cell.replace("|", r"\|") for cell in row] for row in table.rows]
+
+
+def read_table(text: str, name: str) -> Table:
+    """Read back what `write_tables` has written, figures as they stand. Raises ValueError for a table that is not there."""
+    found = re.search(rf"<!-- {re.escape(name)} -->\n\*\*(.*)\*\*\n\n((?:\|.*\n)+)((?:\n?.+\n)*?)<!-- /", text)
+    if not found:
+        raise ValueError(f"there is no table {name}")
+    lines = [re.split(r"(?<!\\) \| ", line[2:-2]) for line in found[2].splitlines()]
+    columns, _, *rows = (tuple(cell.replace(r"\|", "|").strip() for cell in line) for line in lines)
+    return Table(name, found[1], columns, tuple(rows), tuple(note for note in found[3].split("\n") if note))

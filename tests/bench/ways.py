@@ -169,7 +169,7 @@ def _read_cpu() -> float:
 
 def measure(way: Way, paths: list[Path]) -> dict[str, float]:
     """Run a way over some files, after a few of them to warm up."""
-    from cloudtrail_collector.app import tune_malloc  # noqa: PLC0415  (only the measured process needs boto3)
+    from cloudtrail_collector.assembly import tune_malloc  # noqa: PLC0415  (only the measured process needs boto3)
 
     tune_malloc()
     out = os.open(os.devnull, os.O_WRONLY)

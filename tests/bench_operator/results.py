@@ -89,7 +89,7 @@ def _build_use(results: Sequence[Result]) -> Table:
     )  # fmt: skip
     seconds = {result.scale.watch_seconds for result in results}
     note = (
-        f"Over {', '.join(f'{value:g}' for value in sorted(seconds))} s each, every collector being asked every 15 s and"
+        f"Over {', '.join(f'{value:g}' for value in sorted(seconds))} s each, every collector being asked every 30 s and"
         f" figures written every 60 s; writes after a restart in the {QUIET_SECONDS} s after every collector was asked."
     )
     return Table("operator-use", "What it takes", columns, rows, (note,))

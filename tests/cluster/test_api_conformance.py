@@ -136,6 +136,23 @@ def test_write_that_changes_nothing_keeps_the_version(cluster: Cluster) -> None:
     assert cluster.get("widget", "w")["metadata"]["resourceVersion"] == before
 
 
+def test_crds_take_strategic_patches_and_custom_resources_do_not(cluster: Cluster) -> None:
+    """Helm 3 upgrades CRDs so."""
+    before = cluster.get("crd", f"widgets.{GROUP}")
+    label = cluster.namespace
+    patch = {
+        "metadata": {"labels": {label: "x"}},
+        "spec": {"names": {"shortNames": before["spec"]["names"]["shortNames"]}},
+    }
+    cluster.ok("patch", "crd", f"widgets.{GROUP}", "--type=strategic", "-p", json.dumps(patch))
+    after = cluster.get("crd", f"widgets.{GROUP}")
+    assert after["metadata"]["labels"][label] == "x"
+    assert after["spec"] == before["spec"]
+    cluster.apply(widget("w"))
+    refusal = cluster.refused("patch", "widget", "w", "--type=strategic", "-p", '{"spec":{"size":2}}')
+    assert "application/strategic-merge-patch+json is not supported" in refusal or "unknown format" in refusal
+
+
 def test_stale_version_is_a_conflict(cluster: Cluster) -> None:
     cluster.apply(widget())
     old = cluster.get("widget", "w")

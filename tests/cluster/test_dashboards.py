@@ -5,6 +5,7 @@ import json
 import math
 import re
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ from localcluster.cluster import OPERATOR_NAMESPACE, OPERATOR_RELEASE, LocalClus
 from localcluster.corpus import LogFile, generate_log_files
 from localcluster.prometheus import PrometheusPrograms
 from localcluster.trail import Trail, create_trail, wait_until
+from pictures.drawing import draw_dashboard
+from pictures.snapshot import take_snapshot
+from support.dashboard_queries import fill_in
 from support.prometheus import require_prometheus
 from support.prometheus_server import Prometheus, build_scrapes, running_prometheus
 
@@ -137,13 +141,8 @@ QUERIES = [
 
 
 def _fill_in(dashboard: Json, expr: str) -> str:
-    """Fill variables in as Grafana does."""
-    values = {"namespace": NAMESPACE, "source": SOURCE, "__rate_interval": "15m", "__range": "15m"}
-    values |= {item["name"]: item["query"] for item in dashboard["templating"]["list"] if item["type"] == "textbox"}
-    for name, value in values.items():
-        expr = expr.replace(f"${name}", value)
-    assert "$" not in expr
-    return expr
+    chosen = {"namespace": NAMESPACE, "source": SOURCE, "__rate_interval": "15m", "__range": "15m"}
+    return fill_in(dashboard, expr, chosen)
 
 
 def _has_data(prometheus: Prometheus, expr: str) -> bool:
@@ -154,6 +153,20 @@ def _has_data(prometheus: Prometheus, expr: str) -> bool:
 def test_panel_shows_data(scene: Scene, name: str, title: str, expr: str) -> None:
     filled = _fill_in(scene.dashboards[f"{name}.json"], expr)
     wait_until(f"{title} to show something", lambda: _has_data(scene.prometheus, filled), timeout=45)
+
+
+def test_dashboard_is_drawn_from_what_its_queries_find(scene: Scene, tmp_path: Path) -> None:
+    """As the documentation's pictures are."""
+    chosen = {"namespace": NAMESPACE, "source": SOURCE, "__rate_interval": "15m", "__range": "15m"}
+    now = time.time()
+    snapshot = take_snapshot(scene.prometheus, "source", DASHBOARDS["source"], chosen, (now - 30, now))
+    found = {panel.title: panel for panel in snapshot.panels}
+    assert found.keys() == {panel["title"] for panel in DASHBOARDS["source"]["panels"]}
+    assert max(found["Memory"].series[0].values) > 10_000_000
+    assert found["Collectors wanted"].series[0].last == 1
+    assert {"type": "Ready", "status": "True"} in [series.labels for series in found["Conditions"].series]
+    draw_dashboard(snapshot, tmp_path / "source.png")
+    assert (tmp_path / "source.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_shipped_dashboards_are_the_generated_ones(scene: Scene) -> None:

@@ -23,7 +23,7 @@ from support.field_edits import CONFIG, EDITS, Edit, dig
 from support.operator_process import NAMESPACE as OPERATOR_NAMESPACE
 from support.operator_process import OperatorProcess
 from support.pods import CollectorStub, build_check, build_report, wait_until
-from support.site import CHILDREN, NAME, OURS, WORKLOAD, Manifest, Site
+from support.site import CHILDREN, CONFIGURATIONS, NAME, OURS, WORKLOAD, Manifest, Site
 from support.sources import build_source, build_spec
 
 OLDER_CRD = Path(__file__).parents[1] / "golden" / "crd" / "a0d1d83.yaml"
@@ -121,7 +121,7 @@ async def _edit_many(site: Site) -> int:
                 continue
             await _wait_rolled_out(api, path, generation)
             maps = f"/api/v1/namespaces/{site.namespace}/configmaps"
-            most = max(most, len((await api.send("GET", maps, None, labelSelector=OURS))["items"]))
+            most = max(most, len((await api.send("GET", maps, None, labelSelector=CONFIGURATIONS))["items"]))
     return most
 
 
@@ -212,7 +212,7 @@ class Interrupted:
     def _rests(self, spec: Manifest, name: str) -> bool:
         """Say whether the children are complete, the status tells so, and nothing more is written for a while."""
         writes = self.proxy.count_writes()
-        wanted = Counter(["Deployment", "Service", "ServiceAccount", "ConfigMap"])
+        wanted = Counter(["Deployment", "Service", "ServiceAccount", "ConfigMap", "ConfigMap"])
         if spec["mode"] != "Paused":
             wanted["PodDisruptionBudget"] = 1
         if Counter(child["kind"] for child in _list_children(self.site, name)) != wanted:

@@ -107,6 +107,24 @@ def test_deployment_becomes_available_and_each_pod_answers_at_its_own_address(
             assert response.read() == b"hello"
 
 
+def test_name_of_a_service_in_a_command_is_the_address_of_a_ready_pod(
+    local_cluster: LocalCluster, namespace: str
+) -> None:
+    probe = {"httpGet": {"port": 8080, "path": "/"}, "periodSeconds": 1}
+    local_cluster.apply(build_pod("named", build_container(SERVER, readinessProbe=probe)), namespace=namespace)
+    local_cluster.wait("pod/named", "condition=Ready", namespace=namespace)
+    metadata, ports = {"name": "front"}, [{"port": 8080}]
+    spec = {"clusterIP": "None", "selector": {"app": "named"}, "ports": ports}
+    local_cluster.apply(
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}, namespace=namespace
+    )
+    asks = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode(), sys.argv[2:])"
+    url, unknown = f"http://front.{namespace}.svc.cluster.local:8080/", f"other.{namespace}.svc"
+    container = build_container(asks, args=[url, unknown])
+    phase, log = run_to_end(local_cluster, namespace, build_pod("asks", container, restartPolicy="Never"))
+    assert (phase, log.split()) == ("Succeeded", ["hello", f"['{unknown}']"])
+
+
 def test_environment_comes_from_values_fields_config_maps_and_secrets(
     local_cluster: LocalCluster, namespace: str
 ) -> None:
@@ -488,3 +506,41 @@ def test_kubectl_logs_shows_and_follows_the_log(local_cluster: LocalCluster, nam
     followed = local_cluster.kubectl("logs", "-f", "pod/logs", "-n", namespace, timeout=20).stdout
     assert followed.split() == ["0", "1", "2", "3", "4"]
     assert local_cluster.kubectl("logs", "pod/logs", "-n", namespace, "--tail=2").stdout.split() == ["3", "4"]
+
+
+def test_programs_of_a_job_know_their_index_and_leave_a_message(local_cluster: LocalCluster, namespace: str) -> None:
+    script = """
+import os, pathlib, sys
+index = os.environ["JOB_COMPLETION_INDEX"]
+print(index, os.environ["HOSTNAME"], flush=True)
+if index == "1":
+    pathlib.Path(os.environ["CLOUDTRAIL_TERMINATION_LOG"]).write_text("no right to read")
+    sys.exit(3)
+"""
+    rules = [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [3]}}]
+    template = build_pod("work", build_container(script), restartPolicy="Never")
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "work"},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": 2,
+            "parallelism": 2,
+            "backoffLimitPerIndex": 5,
+            "podFailurePolicy": {"rules": rules},
+            "template": {"metadata": {"labels": {"app": "work"}}, "spec": template["spec"]},
+        },
+    }
+    local_cluster.apply(job, namespace=namespace)
+    local_cluster.wait("job/work", "condition=Failed", namespace=namespace)
+    status = local_cluster.get("job/work", namespace=namespace)["status"]
+    assert (status["completedIndexes"], status["failedIndexes"]) == ("0", "1")
+    logs = {}
+    for pod in local_cluster.pods(namespace, "app=work"):
+        logs[pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"]] = local_cluster.pod_logs(
+            pod
+        ).split()
+        ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+        assert (ended["exitCode"], ended.get("message")) in [(0, None), (3, "no right to read")]
+    assert logs == {"0": ["0", "work-0"], "1": ["1", "work-1"]}

@@ -19,7 +19,7 @@ from support.pods import (
     wait_until,
     write_pod_status,
 )
-from support.site import CHILDREN, NAME, WORKLOAD, Manifest, Site
+from support.site import CHILDREN, CONFIGURATIONS, NAME, WORKLOAD, Manifest, Site
 from support.sources import build_source
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -38,6 +38,7 @@ def test_source_gets_owned_children_and_nothing_is_written_to_its_metadata(site:
     assert names == {
         ("ServiceAccount", WORKLOAD),
         ("ConfigMap", f"{WORKLOAD}-{site.config_hash()[:10]}"),
+        ("ConfigMap", f"{NAME}-aws"),
         ("Service", WORKLOAD),
         ("Deployment", WORKLOAD),
         ("PodDisruptionBudget", WORKLOAD),
@@ -124,7 +125,7 @@ def test_mode_changes_are_rollouts_and_old_configurations_go(site: Site, stub: C
     site.wait_condition("Ready", "False", "RollingOut")
     site.run_collector(stub, mode="Active")
     site.wait_condition("Ready", "True", "Collecting")
-    wait_until(lambda: len(site.list("configmap")) == 1, "only one configuration is left")
+    wait_until(lambda: len(site.list("configmap", CONFIGURATIONS)) == 1, "only one configuration is left")
     site.apply(mode="Paused")
     site.wait_condition("Ready", "True", "Paused")
     assert site.list("pods") == []
@@ -174,7 +175,7 @@ def test_nothing_is_written_at_rest(site: Site, stub: CollectorStub) -> None:
     site.wait_condition("Ready", "True", "Testing")
     wait_until(lambda: "events" in site.source()["status"], "the figures are written")
     versions, writes = site.versions(), site.operator.count_writes()
-    assert len(versions) == 5
+    assert len(versions) == 6
     time.sleep(20)  # the time itself is what is tested
     assert site.versions() == versions
     assert site.operator.count_writes() == writes

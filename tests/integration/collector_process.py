@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,14 @@ def wait_until(is_done: Callable[[], Any], what: str, timeout: float = 20) -> No
 class Collector:
     """One run of `cloudtrail-collector run`; standard output and error go to files."""
 
-    def __init__(self, directory: Path, spec: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        spec: Mapping[str, Any],
+        environment: Mapping[str, str],
+        program: Sequence[str | Path] = (PROGRAM,),
+    ) -> None:
+        self._program = program
         self.config = directory / "config.json"
         self.config.write_text(json.dumps(spec))
         self.stdout = directory / "stdout"
@@ -56,7 +63,7 @@ class Collector:
         """Start it."""
         with self.stdout.open("wb") as stdout, self.stderr.open("wb") as stderr:
             self._child = subprocess.Popen(
-                [PROGRAM, "run", "--config", self.config], stdout=stdout, stderr=stderr, env=self._environment
+                [*self._program, "run", "--config", self.config], stdout=stdout, stderr=stderr, env=self._environment
             )
 
     def _is_ready(self) -> bool:

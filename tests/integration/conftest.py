@@ -9,6 +9,7 @@ import pytest
 
 from integration.collector_process import Collector, Start
 from integration.http_sink import HttpSinkServer
+from integration.strict_account import Account
 from localcluster.aws import AwsEndpoint, running_aws
 from localcluster.aws.fault_proxy import FaultProxy
 from localcluster.aws.provision import TrailStorage, create_trail_storage
@@ -35,6 +36,22 @@ def secrets(tmp_path: Path) -> SecretFolder:
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
     with running_aws("moto", tmp_path_factory.mktemp("aws")) as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def strict_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
+    """Enforces IAM."""
+    with running_aws("ministack", tmp_path_factory.mktemp("strict-aws"), enforce_iam=True) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def account(strict_aws: AwsEndpoint, tmp_path: Path) -> Iterator[Account]:
+    """An account of `strict_aws` to set up; collectors that run in it end with the test."""
+    account = Account(strict_aws, tmp_path, f"setup-{next(_names)}", [])
+    yield account
+    for collector in account.started:
+        collector.kill()
 
 
 @pytest.fixture

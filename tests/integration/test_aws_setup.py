@@ -3,163 +3,42 @@
 ministack makes every resource of the templates but trails and Pod Identity associations, so these are left out of them.
 """
 
-import base64
-import io
-import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import hcl2
 import pytest
 import yaml
 from botocore.exceptions import ClientError
 from cfnlint.api import ManualArgs, lint
 
-from cloudtrail_operator.__main__ import main
-from integration.collector_process import Collector, wait_until
+from integration.collector_process import wait_until
 from integration.command_line import ask
 from integration.queues import ids_of, is_empty, put
-from localcluster.aws import AwsEndpoint, running_aws
+from integration.strict_account import (
+    AUDIENCE,
+    SUBJECT,
+    Account,
+    create_empty_storage,
+    create_role,
+    give_generated,
+    run_command,
+)
 from localcluster.aws.provision import ISSUER_HOST, MINISTACK_ACTIONS, TrailStorage, create_trail_storage
 from localcluster.corpus import generate_log_files
 from support.aws_setups import ACCOUNT, SECRET, SETUPS, write_source
 
-_names = itertools.count(1)
-NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": "/nonexistent"}
-SUBJECT = "system:serviceaccount:security:org-trail-collector"
-AUDIENCE = "sts.amazonaws.com"
 LEFT_OUT = {"AWS::CloudTrail::Trail", "AWS::EKS::PodIdentityAssociation"}
 GOLDEN = Path(__file__).parents[1] / "golden" / "aws"
-
-
-def run_command(*arguments: str) -> str:
-    with redirect_stdout(io.StringIO()) as printed:
-        assert main(["aws", *arguments]) == 0
-    return printed.getvalue()
-
-
-@pytest.fixture(scope="module")
-def strict_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
-    with running_aws("ministack", tmp_path_factory.mktemp("strict-aws"), enforce_iam=True) as endpoint:
-        yield endpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The account of a test, and what its source is called and says."""
-
-    aws: AwsEndpoint
-    folder: Path
-    name: str
-    started: list[Collector]
-
-    def print_for(self, spec: dict[str, Any], *arguments: str) -> str:
-        return run_command(*arguments, "-f", write_source(self.folder, **spec))
-
-    def build_spec(self, storage: TrailStorage, **changes: Any) -> dict[str, Any]:
-        return {
-            "mode": "Active",
-            "bucket": storage.bucket,
-            "queueArn": storage.queue_arn,
-            "region": self.aws.region,
-            "endpointUrl": self.aws.url,
-            "sinks": [{"name": "out", "stdout": {}}],
-            "roleArn": storage.role_arn,
-        } | changes
-
-    def give(self, role_arn: str, policy: str, trust: str | None = None) -> None:
-        """Do with a role what the documents are for, as `aws iam` would."""
-        name = role_arn.rpartition("/")[2]
-        iam = self.aws.client("iam")
-        iam.put_role_policy(RoleName=name, PolicyName="collect", PolicyDocument=policy)
-        self.repair_batches(name, policy)
-        if trust:
-            iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
-
-    def repair_batches(self, role: str, policy: str) -> None:
-        """Allow the batch calls of what is allowed singly: so does AWS by itself, and ministack does not."""
-        for statement in json.loads(policy)["Statement"]:
-            batches = [action for action in MINISTACK_ACTIONS if action.removesuffix("Batch") in statement["Action"]]
-            if batches:
-                extra = {"Effect": "Allow", "Action": batches, "Resource": statement["Resource"]}
-                document = json.dumps({"Version": "2012-10-17", "Statement": [extra]})
-                self.aws.client("iam").put_role_policy(RoleName=role, PolicyName="batches", PolicyDocument=document)
-
-    def start(self, spec: dict[str, Any], keys: dict[str, str] | None = None) -> Collector:
-        """Start a collector that has nothing but these keys, or a token for the role of its source."""
-        directory = self.folder / f"collector-{len(self.started)}"
-        directory.mkdir()
-        environment = keys or self.build_environment(spec["roleArn"], directory)
-        pipeline = {field: value for field, value in spec.items() if field != "roleArn"}
-        collector = Collector(directory, pipeline, environment)
-        self.started.append(collector)
-        collector.start()
-        return collector
-
-    def build_environment(self, role_arn: str, folder: Path) -> dict[str, str]:
-        """Do what the operator does for IRSA."""
-        token = folder / "token"
-        token.write_text(build_token(SUBJECT))
-        return NO_KEYS | {"AWS_ROLE_ARN": role_arn, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token)}
-
-    def become(self, role_arn: str, subject: str = SUBJECT, audience: str = AUDIENCE) -> Callable[[str], Any]:
-        """Assume a role as a pod does; returns what makes clients with it. Raises ClientError."""
-        answer = self.aws.client("sts").assume_role_with_web_identity(
-            RoleArn=role_arn,
-            RoleSessionName="test",
-            WebIdentityToken=build_token(subject, audience),
-        )
-        return self._connect_with(answer["Credentials"])
-
-    def become_next(self, client_of: Callable[[str], Any], role_arn: str, **more: str) -> Callable[[str], Any]:
-        """Assume another role with what one has. Raises ClientError."""
-        answer = client_of("sts").assume_role(RoleArn=role_arn, RoleSessionName="test", **more)
-        return self._connect_with(answer["Credentials"])
-
-    def _connect_with(self, keys: dict[str, str]) -> Callable[[str], Any]:
-        def connect(service: str) -> Any:
-            return boto3.client(
-                service,  # type: ignore[call-overload]  # the stubs want a literal
-                endpoint_url=self.aws.url,
-                region_name=self.aws.region,
-                aws_access_key_id=keys["AccessKeyId"],
-                aws_secret_access_key=keys["SecretAccessKey"],
-                aws_session_token=keys["SessionToken"],
-            )
-
-        return connect
-
-
-def build_token(subject: str, audience: str = AUDIENCE) -> str:
-    """Build a token such as the kubelet projects; its only audience stands by itself, as AWS compares it."""
-
-    def encode(part: dict[str, str]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
-
-    claims = {"iss": f"https://{ISSUER_HOST}", "aud": audience, "sub": subject}
-    return f"{encode({'alg': 'RS256'})}.{encode(claims)}.{encode({})}"
-
-
-@pytest.fixture
-def account(strict_aws: AwsEndpoint, tmp_path: Path) -> Iterator[Account]:
-    account = Account(strict_aws, tmp_path, f"setup-{next(_names)}", [])
-    yield account
-    for collector in account.started:
-        collector.kill()
 
 
 @pytest.fixture
 def storage(account: Account) -> TrailStorage:
     """Bucket, queue and a role whose policy and trust a test replaces; the queue is empty."""
-    storage = create_trail_storage(account.aws, account.name)
-    account.aws.client("sqs").purge_queue(QueueUrl=storage.queue_url)
-    return storage
+    return create_empty_storage(account)
 
 
 def refused(call: Callable[..., Any], **arguments: Any) -> bool:
@@ -168,11 +47,6 @@ def refused(call: Callable[..., Any], **arguments: Any) -> bool:
         call(**arguments)
     assert denied.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}, denied.value
     return True
-
-
-def give_generated(account: Account, spec: dict[str, Any], *arguments: str) -> None:
-    policy = account.print_for(spec, "policy", *arguments)
-    account.give(spec["roleArn"], policy, account.print_for(spec, "trust", "--issuer", f"https://{ISSUER_HOST}"))
 
 
 def test_t52_a_collector_works_under_exactly_the_printed_policy_and_trust(
@@ -267,15 +141,6 @@ def test_t48_only_the_sources_service_account_becomes_the_role(
     give_generated(account, account.build_spec(storage))
     account.become(storage.role_arn)
     assert refused(account.become, role_arn=storage.role_arn, subject=subject, audience=audience)
-
-
-def create_role(account: Account, suffix: str) -> str:
-    """Create a role that nobody may assume yet."""
-    nobody = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}]}
-    role = account.aws.client("iam").create_role(
-        RoleName=f"{account.name}-{suffix}", AssumeRolePolicyDocument=json.dumps(nobody)
-    )
-    return str(role["Role"]["Arn"])
 
 
 def test_a_chained_role_reads_and_the_role_of_the_pods_does_not(account: Account, storage: TrailStorage) -> None:
@@ -409,6 +274,7 @@ def test_a_collector_works_on_what_a_template_made(wiring: str, more: tuple[str,
     assert collector.read_status().get("lastError") is None
     # What the wiring leaves out was never announced.
     assert collector.read_metric('files_processed_total{outcome="skipped",reason="not_a_log_file"}') == 0
+    assert_doctor_is_content(account, storage)
 
 
 def test_an_existing_bucket_and_a_user_work_with_what_the_outputs_say(account: Account) -> None:
@@ -440,6 +306,15 @@ def test_an_existing_bucket_and_a_user_work_with_what_the_outputs_say(account: A
     put(account.aws, storage, *files)
     wait_until(lambda: collector.count_events() == ids_of(*files), "every event")
     wait_until(lambda: is_empty(account.aws, storage), "an empty queue")
+
+
+def assert_doctor_is_content(account: Account, storage: TrailStorage) -> None:
+    """See that the doctor finds its way from bucket to queue, whatever is between."""
+    answer = ask("doctor", "-f", write_source(account.folder, **account.build_spec(storage)))
+    text = answer.output.decode()
+    assert answer.code == 0, text
+    assert "\nnotification    right: The bucket tells " in text
+    assert "\nqueue policy    right: " in text
 
 
 def allow_plain_text(account: Account, storage: TrailStorage) -> None:

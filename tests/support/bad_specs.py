@@ -74,6 +74,21 @@ BAD_SPECS = (
         build_spec(assumeRole={"roleArn": "arn:aws:iam::111122223333:user/x"}),
         "spec.assumeRole.roleArn",
     ),
+    BadSpec("integrity of no mode", build_spec(integrity={"publicKeys": []}), "spec.integrity.mode"),
+    BadSpec("integrity of another mode", build_spec(integrity={"mode": "Block"}), "spec.integrity.mode"),
+    BadSpec(
+        "public key as PEM",
+        build_spec(
+            integrity={"mode": "Report", "publicKeys": [{"fingerprint": "0" * 32, "value": "-----" + "A" * 100}]}
+        ),
+        "spec.integrity.publicKeys[0].value",
+    ),
+    BadSpec(
+        "integrity of one folder",
+        build_spec(integrity={"mode": "Report"}, prefix="AWSLogs/o-abc/111122223333/CloudTrail/"),
+        "spec",
+        "integrity needs a prefix that ends",
+    ),
     BadSpec("endpoint without scheme", build_spec(endpoints={"s3": "vpce.example.com"}), "spec.endpoints.s3"),
     BadSpec("queue URL instead of ARN", build_spec(queueArn="https://sqs/1/q"), "spec.queueArn"),
     BadSpec("FIFO queue", build_spec(queueArn="arn:aws:sqs:us-east-1:111122223333:q.fifo"), "spec.queueArn"),

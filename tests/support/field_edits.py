@@ -108,6 +108,7 @@ def _scale(name: str, value: Any, path: str, ends_as: Any = None, **scaling: Any
     return Edit(f"scaling.{name}", value, "hpa", path, ends_as, others)
 
 
+PUBLIC_KEY = {"fingerprint": "47aaa19f7eec22e9bdbb5eab7a3b6f4c", "value": "MIIBCgKC" + "A" * 352}
 SECRET = {"secretKeyRef": {"name": "siem", "key": "token"}}
 _AFFINITY = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
     {"weight": 1, "podAffinityTerm": {"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}}}
@@ -123,7 +124,7 @@ PIPELINE = (
     Edit("queueArn", QUEUE_ARN + "-2"),
     Edit("region", "eu-west-1", others={"queueArn": QUEUE_ARN.replace("us-east-1", "eu-west-1")}),
     Edit("endpointUrl", "http://127.0.0.1:4566"),
-    *(Edit(f"endpoints.{name}", f"https://{name}.example.com") for name in ("sqs", "s3", "sts")),
+    *(Edit(f"endpoints.{name}", f"https://{name}.example.com") for name in ("sqs", "s3", "sts", "cloudtrail")),
     Edit("assumeRole.roleArn", ROLE_ARN + "-2"),
     Edit("assumeRole.externalId", "seven-of-nine", others={"assumeRole": {"roleArn": ROLE_ARN}}),
     Edit("filters", [build_filter()]),
@@ -152,6 +153,8 @@ PIPELINE = (
     Edit("objects.missing", "Drop"),
     Edit("objects.maxUncompressedBytes", 2**29),
     Edit("dedupe.windowSize", 5000),
+    Edit("integrity.mode", "Enforce"),
+    Edit("integrity.publicKeys", [PUBLIC_KEY], others={"integrity": {"mode": "Report"}}),
     Edit("test.maxMessages", 7),
     Edit("visibilityTimeoutSeconds", 77),
 )

@@ -1,6 +1,7 @@
 """The operator as a process of its own, with the settings and exactly the permissions of the rendered chart."""
 
 import json
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -46,6 +47,7 @@ class OperatorProcess:
         self._port = free_port()
         self._runs = 0
         self.log_level = "DEBUG"
+        self.program: list[str | Path] = [Path(sys.executable).parent / "cloudtrail-operator"]
         self.process: Process | None = None
 
     def install(self) -> None:
@@ -61,7 +63,7 @@ class OperatorProcess:
         self._runs += 1
         self.process = Process(
             self._name,
-            [Path(sys.executable).parent / "cloudtrail-operator", *self._container["command"][1:]],
+            [*self.program, *self._container["command"][1:]],
             self._directory / f"{self._name}-{self._runs}.log",
             environment=self._build_environment(),
         )
@@ -73,6 +75,12 @@ class OperatorProcess:
         if self.process is not None:
             self.process.stop()
             self.process = None
+
+    def check_self(self, wait_seconds: float) -> subprocess.CompletedProcess[str]:
+        """Run `selfcheck` beside it, with its settings and rights, as `helm test` does."""
+        command = [*self.program, "selfcheck", "--url", f"http://127.0.0.1:{self._port}", "--wait", str(wait_seconds)]
+        environment = self._build_environment()
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
     def is_leading(self) -> bool:
         """Read from /metrics whether this process may act."""

@@ -45,9 +45,16 @@ class Prometheus:
         except OSError:
             return False
 
-    def query(self, expr: str) -> list[Manifest]:
+    def query(self, expr: str, at: float | None = None) -> list[Manifest]:
         """Run an instant query; the series with their values. AssertionError for an expression that is refused."""
-        result: list[Manifest] = self._get("query", {"query": expr})["result"]
+        asked = {"query": expr} | ({"time": str(at)} if at is not None else {})
+        result: list[Manifest] = self._get("query", asked)["result"]
+        return result
+
+    def query_range(self, expr: str, begin: float, end: float, step: float) -> list[Manifest]:
+        """Run a query for every step of a time; the series with their values, [when, value] each."""
+        asked = {"query": expr, "start": str(begin), "end": str(end), "step": str(step)}
+        result: list[Manifest] = self._get("query_range", asked)["result"]
         return result
 
     def read_rules(self) -> list[Manifest]:

@@ -13,6 +13,8 @@ NAME = "org-trail"
 WORKLOAD = "org-trail-collector"
 CHILDREN = ("serviceaccount", "configmap", "service", "deployment", "poddisruptionbudget")
 OURS = "app.kubernetes.io/managed-by=cloudtrail-operator"
+CONFIGURATIONS = f"{OURS},app.kubernetes.io/component=collector"
+"""Selects, among ConfigMaps, those with a configuration of collectors."""
 
 
 class Site:

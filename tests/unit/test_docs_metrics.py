@@ -18,6 +18,8 @@ from cloudtrail_collector.metrics import (
     Metrics,
 )
 from cloudtrail_operator import telemetry
+from cloudtrail_operator.core.kinds import BACKFILLS
+from cloudtrail_operator.reconcile.backfill_metrics import BackfillMetrics
 from cloudtrail_operator.reconcile.source_metrics import SourceMetrics
 from cloudtrail_operator.reconcile.store import Store
 
@@ -52,10 +54,11 @@ def test_every_metric_of_the_collector_is_documented() -> None:
 
 
 def test_every_metric_of_the_operator_is_documented() -> None:
-    documented = _find_rows("cloudtrail_operator_") | _find_rows("cloudtrail_source_")
-    families = SourceMetrics(Store()).describe()
+    documented = set.union(*map(_find_rows, ("cloudtrail_operator_", "cloudtrail_source_", "cloudtrail_backfill_")))
+    families = [*SourceMetrics(Store()).describe(), *BackfillMetrics(Store(BACKFILLS)).describe()]
     ours = {(family.name, family.type, frozenset(family._labelnames)) for family in families}
-    own = {row for row in _find_metrics(telemetry.REGISTRY) if not row[0].startswith("cloudtrail_source_")}
+    others = ("cloudtrail_source_", "cloudtrail_backfill_")
+    own = {row for row in _find_metrics(telemetry.REGISTRY) if not row[0].startswith(others)}
     assert own | ours == documented
 
 

@@ -8,7 +8,7 @@ environment's `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, and AWS's public
 import os
 import re
 from collections.abc import MutableMapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import boto3
 import botocore.session
@@ -18,7 +18,10 @@ from cloudtrail_collector import __version__
 from cloudtrail_collector.adapters.credentials import find_credentials
 from cloudtrail_spec.pipeline import AssumedRole, Endpoints, PipelineSpec
 
-Service = Literal["sqs", "s3", "sts"]
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Service = Literal["sqs", "s3", "sts", "cloudtrail"]
 
 # The receive waits 5 s; an answer that takes four times as long does not come.
 READ_TIMEOUT_SECONDS = 25
@@ -79,15 +82,22 @@ class AwsClients:
         self.role_arn = spec.assume_role.role_arn if spec.assume_role else os.environ.get("AWS_ROLE_ARN")
         self.ca_bundle: str | None = core.get_config_variable("ca_bundle")
         self.session = session = boto3.Session(botocore_session=core)
-        # Path style everywhere: one form of URL for both S3 clients, and TLS names fit buckets with dots.
+        self._s3_endpoint = choose_endpoint(spec, "s3")
+        self.sqs = session.client("sqs", endpoint_url=choose_endpoint(spec, "sqs"))
         # A collector asks it once: the fast read before it was the first try.
-        s3 = Config(
+        self.s3 = self.build_s3(s3_attempts)
+
+    def build_s3(self, attempts: int) -> "S3Client":
+        """Build a client for S3 that makes so many attempts, and waits between them.
+
+        Path style everywhere: one form of URL for both ways to read, and TLS names fit buckets with dots.
+        """
+        config = Config(
             s3={"addressing_style": "path"},
             response_checksum_validation="when_required",
-            retries={"mode": "standard", "total_max_attempts": s3_attempts},
+            retries={"mode": "standard", "total_max_attempts": attempts},
         )
-        self.sqs = session.client("sqs", endpoint_url=choose_endpoint(spec, "sqs"))
-        self.s3 = session.client("s3", endpoint_url=choose_endpoint(spec, "s3"), config=s3)
+        return self.session.client("s3", endpoint_url=self._s3_endpoint, config=config)
 
 
 def _build_config(connections: int) -> Config:

@@ -3,11 +3,11 @@
 A copy is told what it is a copy of: its keys are then named as they were there, and read where they are here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
@@ -15,7 +15,8 @@ from urllib3.exceptions import HTTPError
 from cloudtrail_collector.adapters.aws_errors import translate
 from cloudtrail_collector.adapters.s3_listing import BucketListing
 from cloudtrail_collector.core.log_prefixes import Folder
-from cloudtrail_collector.errors import AwsError, CollectorError
+from cloudtrail_collector.errors import AwsError, EvidenceMissingError, EvidenceUnreadableError
+from cloudtrail_collector.ports import Consume
 from cloudtrail_spec.arn import build_bucket_arn
 from cloudtrail_spec.conditions import Reason
 
@@ -27,32 +28,6 @@ PIECE_BYTES = 256 * 1024
 ATTEMPTS = 3
 
 T = TypeVar("T")
-# Gets the pieces of an object's bytes and its metadata; may be called again from the start.
-Consume = Callable[[Iterator[bytes], Mapping[str, str]], T]
-
-
-class EvidenceMissingError(CollectorError):
-    """The object is not there."""
-
-
-class EvidenceUnreadableError(CollectorError):
-    """The object may be there, but could not be read; the message says why."""
-
-
-class EvidenceStore(Protocol):
-    """Where digest files and log files are. Listing raises AwsError or OSError: without it nothing can be said."""
-
-    def list_folder(self, prefix: str) -> Folder:
-        """List what lies directly below a prefix."""
-
-    def iterate_keys(self, prefix: str) -> Iterator[str]:
-        """List the keys with a prefix, in order."""
-
-    def read(self, bucket: str, key: str, consume: Consume[T]) -> T:
-        """Read an object, piece by piece. Raises EvidenceMissingError, EvidenceUnreadableError."""
-
-    def describe(self, key: str) -> str:
-        """Say where an object is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +80,7 @@ class BucketEvidence:
             try:
                 return self._read(*place, consume)
             except AwsError as error:
-                if error.reason is Reason.OBJECT_NOT_FOUND:
+                if error.reason is Reason.OBJECT_NOT_FOUND or self._is_absent(*place, error):
                     raise EvidenceMissingError(str(error)) from error
                 if error.reason is not Reason.ENDPOINT_UNREACHABLE or attempt == ATTEMPTS:
                     raise EvidenceUnreadableError(str(error)) from error
@@ -120,6 +95,15 @@ class BucketEvidence:
 
     def _find_prefix(self, prefix: str) -> str:
         return self._relocation.find_key(self._relocation.origin_bucket, prefix)
+
+    def _is_absent(self, bucket: str, key: str, error: AwsError) -> bool:
+        """Tell whether access was denied to what is not there: S3 says so where a right to list has a condition."""
+        if error.reason is not Reason.ACCESS_DENIED or bucket != self._bucket:
+            return False
+        try:
+            return next(self._listing.iterate_keys(key), None) != key
+        except AwsError:
+            return False
 
     def _read(self, bucket: str, key: str, consume: Consume[T]) -> T:
         try:

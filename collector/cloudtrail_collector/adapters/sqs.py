@@ -73,7 +73,7 @@ class SqsQueue:
 
     def read_figures(self) -> QueueFigures:
         """Read the queue's attributes, and how many messages wait in its dead-letter queue."""
-        figures = _build_figures(self._read_attributes(self._arn, "All"))
+        figures = build_figures(self._read_attributes(self._arn, "All"))
         if figures.dead_letter_queue_arn is None or time.monotonic() < self._refused_until:
             return figures
         try:
@@ -130,10 +130,12 @@ def _build_message(entry: Any) -> Message:
     )
 
 
-def _build_figures(attributes: Mapping[str, str]) -> QueueFigures:
+def build_figures(attributes: Mapping[str, str]) -> QueueFigures:
+    """Read the attributes that people look at."""
     redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
     timeout = attributes.get("VisibilityTimeout")
     count = redrive.get("maxReceiveCount")
+    retention = attributes.get("MessageRetentionPeriod")
     return QueueFigures(
         observed_at=datetime.now(UTC),
         visible=int(attributes["ApproximateNumberOfMessages"]),
@@ -142,4 +144,5 @@ def _build_figures(attributes: Mapping[str, str]) -> QueueFigures:
         visibility_timeout_seconds=None if timeout is None else int(timeout),
         dead_letter_queue_arn=redrive.get("deadLetterTargetArn"),
         max_receive_count=None if count is None else int(count),
+        retention_seconds=None if retention is None else int(retention),
     )

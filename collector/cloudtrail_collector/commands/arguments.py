@@ -7,22 +7,26 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from cloudtrail_collector import __version__
+from cloudtrail_collector.commands.doctor_arguments import add_doctor
 from cloudtrail_spec.filters import RuleSet
 from cloudtrail_spec.formats import EventFormat
 from cloudtrail_spec.masks import MaskPreset
 from cloudtrail_spec.pipeline import AccountId, RegionName
 
 ENVIRONMENT = """environment:
-  CLOUDTRAIL_LISTEN_HOST    address to listen on (default 0.0.0.0)
+  CLOUDTRAIL_LISTEN_HOST    address to listen on (default: all, IPv4 and IPv6)
   CLOUDTRAIL_LISTEN_PORT    port of /healthz, /readyz, /metrics, /status, /samples (default 8080)
   CLOUDTRAIL_LOG_LEVEL      Debug, Info, Warning or Error (default Info)
   CLOUDTRAIL_DRAIN_SECONDS  how long the end may take after SIGTERM (default 45)
   CLOUDTRAIL_WORKERS        messages worked on at once (default 16)
+  CLOUDTRAIL_LOOK_SECONDS        how often digest files are looked for that messages wait for (default 300)
   CLOUDTRAIL_NO_OBJECTS_SECONDS  how long messages may come without a log file before that is reported (default 1800)
   CLOUDTRAIL_SOURCE         namespace/name of the source, for logs and the role's session name
   CLOUDTRAIL_SECRETS_DIRECTORY
                             folder with the Secrets that the configuration refers to, <Secret>/<key>
                             (default /etc/cloudtrail/secrets)
+  CLOUDTRAIL_TERMINATION_LOG  file in which `backfill` leaves why it ended, if there is one
+                            (default /dev/termination-log)
   CLOUDTRAIL_CREDENTIALS_DIRECTORY
                             folder with the files AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and maybe AWS_SESSION_TOKEN,
                             followed when they change; it comes before every other source of credentials
@@ -64,6 +68,14 @@ examples:
   cloudtrail-collector verify --interval 30d-1d --accounts 111122223333 --output json s3://trail-bucket/trail/
   cloudtrail-collector verify --interval 7d --public-keys keys.json --copy-of s3://trail-bucket copy/"""
 
+BACKFILL = """exit codes: 0 the share is done, 1 it could not go on, for a reason that may pass, 2 wrong arguments, task or
+environment, 3 AWS or a sink refuses: something must be changed first, 4 another worker has the share, 143 ended by SIGTERM
+before the share was done; after 1, 4 and 143 another run goes on where this one stopped
+
+example of a task:
+  {"since": "2026-01-01T00:00:00Z", "until": "2026-01-31T23:59:59Z", "progressName": "january",
+   "pipeline": {"bucket": "trail-bucket", "region": "us-east-1", "sinks": [{"name": "out", "stdout": {}}]}}"""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the whole command line."""
@@ -81,7 +93,28 @@ def build_parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_events(commands)
     _add_verify(commands)
+    add_doctor(commands)
+    _add_backfill(commands)
     return parser
+
+
+def _add_backfill(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    backfill = commands.add_parser(
+        "backfill",
+        help="deliver the log files of an interval that are in the bucket already",
+        description="Delivers one share of a backfill's task to the sinks, page by page, and notes how far it is. Nothing is"
+        " written to the bucket, and no queue is asked.",
+        epilog=BACKFILL,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    backfill.add_argument("--task", required=True, type=Path, metavar="FILE", help="what all shares have to do, JSON")
+    backfill.add_argument("--share", type=int, metavar="N", help="which share, from 0 (default JOB_COMPLETION_INDEX)")
+    backfill.add_argument(
+        "--progress",
+        type=Path,
+        metavar="FILE",
+        help="note progress in this file; else in the ConfigMap <progressName>-<share>, through KUBECONFIG or as the pod",
+    )
 
 
 def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

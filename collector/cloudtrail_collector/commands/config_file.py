@@ -1,6 +1,7 @@
 """Turns a file, a pipeline's JSON or the manifest of a CloudTrailSource (YAML or JSON), into a pipeline."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,18 +13,22 @@ from cloudtrail_spec.pipeline import PipelineSpec
 from cloudtrail_spec.source import CloudTrailSourceSpec
 
 KIND = "CloudTrailSource"
+STANDARD_INPUT = Path("-")
 _Spec = TypeVar("_Spec", bound=PipelineSpec)
 
 
-def read_pipeline(path: Path) -> PipelineSpec:
-    """Read the file; a manifest gives its source's spec. Raises ConfigurationError with every mistake."""
+def read_pipeline(path: Path, name: str | None = None) -> PipelineSpec:
+    """Read the file, or standard input for `-`; a manifest gives its source's spec, `name` chooses among several.
+
+    Raises ConfigurationError with every mistake.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = sys.stdin.read() if path == STANDARD_INPUT else path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError([f"{path}: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{path}: not UTF-8 text"]) from error
-    document = _choose(_parse(text, path), path)
+    document = _choose(_parse(text, path), path, name)
     if "kind" in document or "apiVersion" in document:
         return _read_manifest(document, path)
     return _check(PipelineSpec, document, root="")
@@ -45,16 +50,24 @@ def _parse(text: str, path: Path) -> list[Any]:
         raise ConfigurationError([f"{path}: not YAML: {said}"]) from error
 
 
-def _choose(documents: list[Any], path: Path) -> dict[str, Any]:
+def _choose(documents: list[Any], path: Path, name: str | None) -> dict[str, Any]:
     """Choose the source among what else a file may hold, such as its Secrets."""
     found = [item for document in documents if isinstance(document, dict) for item in _open_list(document)]
-    sources = [item for item in found if item.get("kind") == KIND]
+    everything = [item for item in found if item.get("kind") == KIND]
+    sources = [item for item in everything if name in {None, _get_name(item)}]
+    if name and not sources:
+        raise ConfigurationError([f"{path}: holds no {KIND} named {name}"])
     if len(sources) > 1:
-        names = ", ".join(str(source.get("metadata", {}).get("name", "?")) for source in sources)
+        names = ", ".join(map(_get_name, sources))
         raise ConfigurationError([f"{path}: holds {len(sources)} {KIND}s ({names}); put one in a file"])
     if sources or len(found) == 1:
         return (sources or found)[0]
     raise ConfigurationError([f"{path}: holds neither a {KIND} nor the configuration of a pipeline"])
+
+
+def _get_name(source: dict[str, Any]) -> str:
+    metadata = source.get("metadata")
+    return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
 
 
 def _open_list(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -17,7 +17,6 @@ from cloudtrail_collector.commands.filter_expression import parse_filters
 from cloudtrail_collector.commands.inputs import Input, Inputs, LocalInputs
 from cloudtrail_collector.commands.report import Reporter, explain_stop
 from cloudtrail_collector.commands.treatment import Treated, Treatment, TreatmentSpec
-from cloudtrail_collector.core.interval import IntervalError, parse_interval
 from cloudtrail_collector.core.log_file import read_log_file
 from cloudtrail_collector.core.log_prefixes import LogSelection
 from cloudtrail_collector.core.rejection import LogFileRejectedError
@@ -25,6 +24,7 @@ from cloudtrail_collector.errors import AwsError, ConfigurationError, SecretMiss
 from cloudtrail_collector.settings import read_settings
 from cloudtrail_spec.filters import FilterRule, RuleSet
 from cloudtrail_spec.formats import EventFormat, RawOptions
+from cloudtrail_spec.interval import IntervalError, parse_interval
 from cloudtrail_spec.masks import MaskPreset, MaskRule
 from cloudtrail_spec.pipeline import PipelineSpec
 

@@ -14,18 +14,19 @@ from types import FrameType
 from typing import NoReturn
 
 from cloudtrail_collector.adapters.aws import AwsClients
-from cloudtrail_collector.adapters.evidence import BucketEvidence, EvidenceStore, FolderEvidence, Relocation
+from cloudtrail_collector.adapters.evidence import BucketEvidence, FolderEvidence, Relocation
 from cloudtrail_collector.adapters.public_keys import GivenKeys, PublishedKeys
 from cloudtrail_collector.commands.aws_access import build_clients, reach_bucket
 from cloudtrail_collector.commands.report import explain_stop
 from cloudtrail_collector.commands.verify_report import VerifyReport
-from cloudtrail_collector.commands.verify_section import KeySource, Means, verify_section
+from cloudtrail_collector.commands.verify_section import Means, verify_section
 from cloudtrail_collector.core.integrity.chain import Period
 from cloudtrail_collector.core.integrity.digest_verdict import Place
 from cloudtrail_collector.core.integrity.sections import NoTrailError, Section, SectionSelection, find_sections
 from cloudtrail_collector.core.integrity.signature import PublicKeyError, parse_public_keys
-from cloudtrail_collector.core.interval import IntervalError, parse_interval
 from cloudtrail_collector.errors import AwsError, ConfigurationError
+from cloudtrail_collector.ports import EvidenceStore, KeySource
+from cloudtrail_spec.interval import IntervalError, parse_interval
 
 WRONG_USE, INTERRUPTED = 2, 130
 READERS = 16

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from cloudtrail_collector.adapters.evidence import EvidenceStore
 from cloudtrail_collector.commands.report import count
 from cloudtrail_collector.core.integrity.findings import Finding, FindingKind, Level
 from cloudtrail_collector.core.integrity.sections import Section
+from cloudtrail_collector.ports import EvidenceStore
 
 PROBLEMS, UNREADABLE = 1, 2
 

@@ -4,39 +4,29 @@ Digest files and log files are read ahead by threads; what is decided is decided
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import TypeVar
 
-from cloudtrail_collector.adapters.evidence import EvidenceMissingError, EvidenceStore, EvidenceUnreadableError
 from cloudtrail_collector.commands.verify_report import VerifyReport
 from cloudtrail_collector.core.integrity.chain import DUE, HOUR, ChainWalk, Judgement, Period
-from cloudtrail_collector.core.integrity.content import ContentError, hash_content, read_content
 from cloudtrail_collector.core.integrity.coverage import SLACK, Coverage
-from cloudtrail_collector.core.integrity.digest_file import DigestFormatError, NamedLogFile, parse_digest
+from cloudtrail_collector.core.integrity.digest_file import NamedLogFile
 from cloudtrail_collector.core.integrity.digest_key import DigestKey, parse_digest_key, parse_log_time
 from cloudtrail_collector.core.integrity.digest_verdict import Evidence, Place
 from cloudtrail_collector.core.integrity.findings import Finding, FindingKind
 from cloudtrail_collector.core.integrity.sections import DIGESTS, LOGS, Section
-from cloudtrail_collector.core.integrity.signature import PublicKey
+from cloudtrail_collector.pipeline.digest_reading import examine_digest, read_digest, verify_log_file
+from cloudtrail_collector.ports import EvidenceStore, KeySource
 
 # Digest files that end so long after the interval are witnesses of those in it.
 WITNESSES = timedelta(hours=3)
-# One of 64 MiB names 150,000 log files; this ends what never ends.
-MAX_DIGEST_BYTES = 64 * 1024**2
 DIGESTS_AHEAD = 4
 LOGS_AHEAD = 64
 
 T = TypeVar("T")
-
-
-class KeySource(Protocol):
-    """Public keys."""
-
-    def find(self, fingerprint: str, regions: tuple[str, ...], signed_at: datetime | None) -> tuple[PublicKey, ...]:
-        """Find the keys that a digest file may have been signed with. Raises AwsError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +78,6 @@ def _list_logs(section: Section, means: Means) -> Iterator[str]:
         yield from (key for time, key in sorted(timed, reverse=True) if start <= time <= end)
 
 
-@dataclass(frozen=True, slots=True)
-class _FoundDigest:
-    """A digest file that was read; `content` is None where it could not be."""
-
-    content: bytes | None
-    metadata: Mapping[str, str]
-    problem: Finding | None = None
-
-
 class _Walk:
     """The digest files of a section and their log files."""
 
@@ -123,41 +104,10 @@ class _Walk:
         self._report.note_held(self._coverage.held)
 
     def _read_digests(self) -> Iterator[Evidence]:
-        tasks = ((key, self._means.pool.submit(self._read_digest, key)) for key in self._digests)
+        pool, store, bucket = self._means.pool, self._means.store, self._means.place.bucket or ""
+        tasks = ((key, pool.submit(read_digest, store, bucket, key)) for key in self._digests)
         for key, found in _read_ahead(tasks, DIGESTS_AHEAD):
-            yield self._examine(key, found.result())
-
-    def _read_digest(self, key: DigestKey) -> _FoundDigest:
-        def consume(pieces: Iterator[bytes], metadata: Mapping[str, str]) -> _FoundDigest:
-            return _FoundDigest(read_content(pieces, MAX_DIGEST_BYTES), dict(metadata))
-
-        try:
-            # A digest file is read where it was listed, whatever bucket it was signed for.
-            return self._means.store.read(self._means.place.bucket or "", key.key, consume)
-        except EvidenceMissingError as error:
-            return _FoundDigest(None, {}, Finding(FindingKind.DIGEST_MISSING, key.key, str(error)))
-        except EvidenceUnreadableError as error:
-            return _FoundDigest(None, {}, Finding(FindingKind.DIGEST_UNREADABLE, key.key, str(error)))
-        except ContentError as error:
-            return _FoundDigest(None, {}, Finding(FindingKind.DIGEST_MALFORMED, key.key, str(error)))
-
-    def _examine(self, key: DigestKey, found: _FoundDigest) -> Evidence:
-        """Parse a digest file and find its public key."""
-        if found.content is None:
-            return Evidence(key, problem=found.problem)
-        try:
-            digest = parse_digest(found.content)
-        except DigestFormatError as error:
-            return Evidence(key, problem=Finding(FindingKind.DIGEST_MALFORMED, key.key, str(error)))
-        signed_at = _read_time(found.metadata.get("backfill-generation-timestamp", "")) if key.is_backfill else None
-        return Evidence(
-            key=key,
-            content_sha256=hash_content([found.content]),
-            digest=digest,
-            signature=found.metadata.get("signature"),
-            algorithm=found.metadata.get("signature-algorithm"),
-            public_keys=self._means.keys.find(digest.fingerprint, (key.region, key.home_region), signed_at),
-        )
+            yield examine_digest(key, found.result(), self._means.keys)
 
     def _take(self, evidence: Evidence) -> None:
         """Judge a digest file, and have the log files read that it names if it is trusted."""
@@ -177,7 +127,7 @@ class _Walk:
         self._report.note_digest(is_verified=judged.is_trusted, log_files=len(log_files))
         if judged.is_trusted:
             for log_file in log_files:
-                self._log_files.append(self._means.pool.submit(self._verify_log_file, log_file))
+                self._log_files.append(self._verify(log_file))
                 self._settle_log_files(LOGS_AHEAD)
         elif log_files:
             detail = f"it names {len(log_files)} log file{'' if len(log_files) == 1 else 's'}"
@@ -189,22 +139,8 @@ class _Walk:
         while len(self._log_files) > limit:
             self._report.note_log_file(self._log_files.popleft().result())
 
-    def _verify_log_file(self, log_file: NamedLogFile) -> Finding | None:
-        place = self._means.place
-        where = "" if place.bucket in (None, log_file.bucket) else f"in bucket {log_file.bucket}: "
-        if log_file.sha256 is None:
-            return Finding(FindingKind.LOG_UNVERIFIABLE, log_file.key, f"{where}its hash is not SHA-256")
-        try:
-            found = self._means.store.read(log_file.bucket, log_file.key, lambda pieces, _: hash_content(pieces))
-        except EvidenceMissingError:
-            return Finding(FindingKind.LOG_MISSING, log_file.key, f"{where}SHA-256 was {log_file.sha256}")
-        except EvidenceUnreadableError as error:
-            return Finding(FindingKind.LOG_UNREADABLE, log_file.key, f"{where}{error}")
-        except ContentError as error:
-            return Finding(FindingKind.LOG_ALTERED, log_file.key, f"{where}{error}")
-        if found != log_file.sha256:
-            return Finding(FindingKind.LOG_ALTERED, log_file.key, f"{where}SHA-256 is {found}, was {log_file.sha256}")
-        return None
+    def _verify(self, log_file: NamedLogFile) -> Future[Finding | None]:
+        return self._means.pool.submit(verify_log_file, self._means.store, self._means.place.bucket, log_file)
 
     def _report_uncovered(self, key: str) -> None:
         """Report a log file that no digest file names: as still to come, if it is newer than the last of them.
@@ -220,15 +156,6 @@ class _Walk:
         else:
             self._report.note(Finding(FindingKind.LOG_NOT_COVERED, key))
             self._report.tally.logs_not_covered += 1
-
-
-def _read_time(text: str) -> datetime | None:
-    """Read an instant; None where it is none."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _read_ahead(tasks: Iterable[tuple[DigestKey, "Future[T]"]], limit: int) -> Iterator[tuple[DigestKey, "Future[T]"]]:

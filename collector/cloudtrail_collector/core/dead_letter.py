@@ -20,6 +20,7 @@ class DeadLetterReason(StrEnum):
     CORRUPT = RejectReason.CORRUPT.value
     NOT_A_LOG_FILE = RejectReason.NOT_A_LOG_FILE.value
     TOO_LARGE = RejectReason.TOO_LARGE.value
+    ALTERED = RejectReason.ALTERED.value
     MISSING = "missing"
     UNDECODABLE = "undecodable"
     UNFORMATTABLE = "unformattable"

@@ -7,10 +7,10 @@ asked for, one request each; days are known from the interval. What lies elsewhe
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from cloudtrail_collector.core.interval import Interval
-from cloudtrail_collector.core.object_key import KeySelection, SkipReason, parse_key
+from cloudtrail_collector.core.object_key import CLASSES, KeySelection, SkipReason, parse_key
+from cloudtrail_spec.interval import Interval
 from cloudtrail_spec.pipeline import DEFAULT_CLASSES, LogClass, ObjectsPolicy
 
 # The folder of a day and the time in a file's name come from the same clock in practice; AWS promises nothing. A file that
@@ -25,11 +25,6 @@ _TREE = re.compile(
     re.DOTALL,
 )
 _ORGANIZATION = re.compile("o-[a-z0-9]+/")
-_FOLDERS = {
-    "CloudTrail": LogClass.CLOUDTRAIL,
-    "CloudTrail-Insight": LogClass.INSIGHT,
-    "CloudTrail-NetworkActivity": LogClass.NETWORK_ACTIVITY,
-}
 _NAME = re.compile(
     r"(?P<account>[0-9]{12})_CloudTrail[A-Za-z-]*_(?P<region>[a-z0-9-]+)_(?P<time>[0-9]{8}T[0-9]{4}Z)_[^/]*\Z"
 )
@@ -48,12 +43,32 @@ ListFolder = Callable[[str], Folder]
 
 
 @dataclass(frozen=True, slots=True)
+class TrailFolder:
+    """A prefix that is wanted, and the folder of the region that it stands in or is, with the slash; empty: it is in none.
+
+    `place` is account/region then.
+    """
+
+    prefix: str
+    region: str = ""
+    place: str = ""
+
+    def find_day(self, day: date) -> str | None:
+        """Find the prefix that holds a day of a region; None: the day is not in it."""
+        folder = f"{self.region}{day:%Y/%m/%d}/"
+        if folder.startswith(self.prefix):
+            return folder
+        return self.prefix if self.prefix.startswith(folder) else None
+
+
+@dataclass(frozen=True, slots=True)
 class LogSelection:
     """Which log files are wanted, by what their keys say. None: all."""
 
     accounts: frozenset[str] | None = None
     regions: frozenset[str] | None = None
     interval: Interval | None = None
+    classes: frozenset[LogClass] = frozenset(DEFAULT_CLASSES)
 
     @property
     def is_all(self) -> bool:
@@ -65,7 +80,7 @@ class LogSelection:
         if not key.endswith((".json", ".json.gz")) or _DIGESTS.find_skip_reason(key) is SkipReason.DIGEST:
             return False
         parsed = parse_key(key)
-        if parsed is not None and parsed.log_class not in DEFAULT_CLASSES:
+        if parsed is not None and parsed.log_class not in self.classes:
             return False
         name = _NAME.search(key)
         account = parsed.account_id if parsed else name and name["account"]
@@ -82,27 +97,42 @@ def find_prefixes(prefix: str, selection: LogSelection, list_folder: ListFolder)
     if selection.is_all:
         yield prefix
         return
-    yield from _search(prefix, selection, list_folder, SEARCH_LEVELS)
+    for folder in find_folders(prefix, selection, list_folder):
+        if selection.interval is None or not folder.region:
+            yield folder.prefix
+        else:
+            yield from (found for day in list_days(selection.interval) if (found := folder.find_day(day)))
 
 
-def _search(prefix: str, selection: LogSelection, list_folder: ListFolder, levels: int) -> Iterator[str]:
-    """Look for AWSLogs; what has none in sight is one prefix."""
+def list_days(interval: Interval) -> Iterator[date]:
+    """List the days whose folders may hold what was delivered in an interval."""
+    day = (interval.start - MIDNIGHT_MARGIN).date()
+    last = (interval.end + MIDNIGHT_MARGIN).date()
+    while day <= last:
+        yield day
+        day += timedelta(days=1)
+
+
+def find_folders(
+    prefix: str, selection: LogSelection, list_folder: ListFolder, levels: int = SEARCH_LEVELS
+) -> Iterator[TrailFolder]:
+    """Look for AWSLogs and the wanted regions below; what has no AWSLogs in sight is one folder."""
     if _TREE.match(prefix):
         yield from _descend(prefix, selection, list_folder)
         return
     below = list_folder(prefix)
     if below.has_objects or levels == 0 or len(below.folders) > MAX_SEARCHED_FOLDERS:
-        yield prefix
+        yield TrailFolder(prefix)
         return
     for folder in below.folders:
-        yield from _search(folder, selection, list_folder, levels - 1)
+        yield from find_folders(folder, selection, list_folder, levels - 1)
 
 
-def _descend(prefix: str, selection: LogSelection, list_folder: ListFolder) -> Iterator[str]:
+def _descend(prefix: str, selection: LogSelection, list_folder: ListFolder) -> Iterator[TrailFolder]:
     """Go down the tree of a trail, from wherever the prefix stands in it, into what is wanted."""
     place = _TREE.match(prefix)
     if place is not None and place["region"] is not None:
-        yield from _list_days(prefix, prefix[: place.start("rest")], selection.interval)
+        yield TrailFolder(prefix, prefix[: place.start("rest")], f"{place['account']}/{place['region']}")
         return
     for folder in list_folder(prefix).folders:
         if _is_wanted(folder, selection):
@@ -118,23 +148,8 @@ def _is_wanted(folder: str, selection: LogSelection) -> bool:
     if place["region"] is not None:
         return selection.regions is None or place["region"] in selection.regions
     if place["folder"] is not None:
-        return place["folder"] in _FOLDERS
+        return CLASSES.get(place["folder"]) in selection.classes
     return selection.accounts is None or place["account"] in selection.accounts
-
-
-def _list_days(prefix: str, region: str, interval: Interval | None) -> Iterator[str]:
-    if interval is None:
-        yield prefix
-        return
-    day = (interval.start - MIDNIGHT_MARGIN).date()
-    last = (interval.end + MIDNIGHT_MARGIN).date()
-    while day <= last:
-        folder = f"{region}{day:%Y/%m/%d}/"
-        if folder.startswith(prefix):
-            yield folder
-        elif prefix.startswith(folder):
-            yield prefix
-        day += timedelta(days=1)
 
 
 def _is_within(text: str, interval: Interval) -> bool:

@@ -33,7 +33,8 @@ class LogFileKey:
     region: str
 
 
-_CLASSES = {
+# The kinds of log files by the folder that they are in.
+CLASSES = {
     "CloudTrail": LogClass.CLOUDTRAIL,
     "CloudTrail-Insight": LogClass.INSIGHT,
     "CloudTrail-NetworkActivity": LogClass.NETWORK_ACTIVITY,
@@ -51,9 +52,9 @@ _DIGEST = re.compile(r"/CloudTrail-Digest/|(?:^|/)[0-9]{12}_CloudTrail-Digest_[^
 def parse_key(key: str) -> LogFileKey | None:
     """Parse the key of a log file; None for everything else, digests among it."""
     match = None if _DIGEST.search(key) else _KEY.search(key)
-    if match is None or match["folder"] not in _CLASSES:
+    if match is None or match["folder"] not in CLASSES:
         return None
-    return LogFileKey(_CLASSES[match["folder"]], match["account"], match["region"])
+    return LogFileKey(CLASSES[match["folder"]], match["account"], match["region"])
 
 
 class KeySelection:
@@ -74,11 +75,18 @@ class KeySelection:
         parts = parse_key(key)
         return SkipReason.NOT_A_LOG_FILE if parts is None else self._find_unselected(parts)
 
+    def selects_region(self, account_id: str, region: str) -> bool:
+        """Tell whether log files of an account's region are read; its digest files are about those."""
+        return self._find_foreign(account_id, region) is None
+
     def _find_unselected(self, parts: LogFileKey) -> SkipReason | None:
         if parts.log_class not in self._classes:
             return SkipReason.CLASS_NOT_SELECTED
-        if self._accounts and parts.account_id not in self._accounts:
+        return self._find_foreign(parts.account_id, parts.region)
+
+    def _find_foreign(self, account_id: str, region: str) -> SkipReason | None:
+        if self._accounts and account_id not in self._accounts:
             return SkipReason.ACCOUNT_NOT_SELECTED
-        if self._regions and parts.region not in self._regions:
+        if self._regions and region not in self._regions:
             return SkipReason.REGION_NOT_SELECTED
         return None

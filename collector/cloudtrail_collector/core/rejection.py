@@ -9,6 +9,7 @@ class RejectReason(StrEnum):
     TOO_LARGE = "too_large"
     CORRUPT = "corrupt"
     NOT_A_LOG_FILE = "not_a_log_file"
+    ALTERED = "altered"
 
 
 class LogFileRejectedError(ValueError):

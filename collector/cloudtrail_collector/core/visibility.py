@@ -12,7 +12,8 @@ class Lease:
     """Our claim on one message: valid until `expires_at` unless it is extended.
 
     Until it was extended once (`is_extended`), that is no more than what the queue's timeout was believed to be when the
-    message came. `is_lost`: SQS no longer knows the receipt.
+    message came. `is_lost`: SQS no longer knows the receipt. `wait_seconds`: the message waits for long, and is extended
+    by so much at a time.
     """
 
     message_id: str
@@ -21,6 +22,7 @@ class Lease:
     expires_at: float
     is_extended: bool = False
     is_lost: bool = False
+    wait_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,11 @@ def plan_extensions(leases: Iterable[Lease], *, now: float, timeout_seconds: int
     planned = []
     for lease in leases:
         expires_at = _find_expiry(lease, timeout_seconds)
-        if lease.is_lost or expires_at - now > timeout_seconds / 2:
+        wanted = max(timeout_seconds, lease.wait_seconds or 0)
+        if lease.is_lost or expires_at - now > wanted / 2:
             continue
         left = lease.received_at + MAX_INVISIBLE_SECONDS - now
-        seconds = int(min(timeout_seconds, left))
+        seconds = int(min(wanted, left))
         if seconds >= 1 and now + seconds > expires_at:
             planned.append(Extension(replace(lease, expires_at=now + seconds, is_extended=True), seconds))
     return planned

@@ -2,8 +2,9 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cloudtrail_collector.core.dead_letter import DeadLetterReason, Origin
 from cloudtrail_collector.core.log_file import LogFile, read_log_file
@@ -18,6 +19,9 @@ from cloudtrail_collector.ports import Message, ObjectStore, RemoteObject
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.pipeline import MissingObjectPolicy, PipelineSpec
+
+if TYPE_CHECKING:
+    from cloudtrail_collector.pipeline.integrity import Integrity
 
 # How soon what follows a step of a large file, as dead letters do, is sent.
 FLUSH_SECONDS = 0.5
@@ -52,11 +56,19 @@ class MessageCollector:
         # Threads that compute at the same time only take the interpreter from each other, and spoil each other's caches.
         self._computing = threading.Lock()
         self._telemetry = telemetry
+        self._integrity: Integrity | None = None
 
-    def collect(self, message: Message, on_done: Callable[[Outcome], None]) -> None:
+    def check_with(self, integrity: "Integrity") -> None:
+        """From now on have digest files checked, and the content of each log file noted."""
+        self._integrity = integrity
+
+    def collect(
+        self, message: Message, on_done: Callable[[Outcome], None], proofs: Mapping[ObjectRef, str] | None = None
+    ) -> None:
         """Deliver everything that a message announces. A failing object does not keep the others from delivery.
 
-        `on_done` is called once, as a rule by a thread that sends to a sink, after this has returned.
+        `on_done` is called once, as a rule by a thread that sends to a sink, after this has returned. Where there are
+        `proofs`, a log file is delivered only if its content has the SHA-256 that they name.
         """
         try:
             notification = parse_notification(message.body)
@@ -68,24 +80,35 @@ class MessageCollector:
             self._telemetry.consumed(message.id, notification.consumed.value)
         tally = _Tally(len(notification.objects), on_done)
         for reference in notification.objects:
-            self._collect_object(message, reference, tally.build_slot())
+            self.collect_object(Origin(reference.bucket, reference.key, message.id), tally.build_slot(), proofs)
 
     def flush(self) -> None:
         """Send what waits at sinks for more: no more comes until some of it is done."""
         self._files.flush()
 
-    def _collect_object(self, message: Message, reference: ObjectRef, on_done: OnDone) -> None:
-        origin = Origin(reference.bucket, reference.key, message.id)
+    def collect_object(self, origin: Origin, on_done: OnDone, proofs: Mapping[ObjectRef, str] | None = None) -> None:
+        """Deliver one object. `on_done` may be called more than once; the first call counts."""
+        reference = ObjectRef(origin.bucket, origin.key)
         if origin.bucket not in self._buckets:
             self._telemetry.file_skipped(origin, SkipReason.OTHER_BUCKET)
             self._telemetry.other_bucket(origin.bucket)
             on_done(SkipReason.OTHER_BUCKET.value)
             return
         reason = self._keys.find_skip_reason(origin.key)
+        if reason is SkipReason.DIGEST and self._integrity is not None and self._integrity.take_digest(origin, on_done):
+            return
         if reason is not None:
             self._telemetry.file_skipped(origin, reason)
             on_done(None)
             return
+        if proofs is not None and reference not in proofs:
+            self._telemetry.file_unproven(origin)
+            on_done("unproven")
+            return
+        self._collect_log_file(origin, on_done, None if proofs is None else proofs[reference])
+
+    def _collect_log_file(self, origin: Origin, on_done: OnDone, sha256: str | None) -> None:
+        """Deliver a log file; where there is a `sha256`, only if that is its content's."""
         try:
             remote = self._store.open(origin.bucket, origin.key)
             limit = self._policy.max_uncompressed_bytes
@@ -95,7 +118,7 @@ class MessageCollector:
                 self._files.refuse_file(origin, DeadLetterReason.TOO_LARGE, too_large, on_done)
                 return
             share = self._budget.take(estimate_need(remote.size))
-            self._collect_remote(origin, remote, share, on_done)
+            self._collect_remote(origin, remote, share, on_done, sha256)
         except AwsError as failure:
             self._judge_unread(origin, failure, on_done)
 
@@ -113,7 +136,9 @@ class MessageCollector:
         self._telemetry.file_failed(origin.key, "aws", failure)
         on_done("aws")
 
-    def _collect_remote(self, origin: Origin, remote: RemoteObject, share: Share, on_done: OnDone) -> None:
+    def _collect_remote(
+        self, origin: Origin, remote: RemoteObject, share: Share, on_done: OnDone, sha256: str | None
+    ) -> None:
         """Deliver an object that has come; its share of the memory is kept until the sinks have it."""
 
         def end(failed: str | None) -> None:
@@ -121,11 +146,13 @@ class MessageCollector:
             on_done(failed)
 
         try:
-            file = self._read(remote)
+            file = self._read(origin, remote, sha256)
 
             def end_read(failed: str | None) -> None:
                 if failed is None:
-                    self._telemetry.file_read(file.uncompressed_bytes, remote.written_at)
+                    # One that waited for proof is not late.
+                    written_at = remote.written_at if sha256 is None else None
+                    self._telemetry.file_read(file.uncompressed_bytes, written_at)
                 end(failed)
 
             if file.text is None:
@@ -142,10 +169,12 @@ class MessageCollector:
             share.release()
             raise
 
-    def _read(self, remote: RemoteObject) -> LogFile:
+    def _read(self, origin: Origin, remote: RemoteObject, sha256: str | None) -> LogFile:
         body = remote.read()
         self._telemetry.file_fetched(remote.size)
         with self._computing:
+            if self._integrity is not None:
+                self._integrity.note_read(origin, body, sha256)
             return read_log_file(body, self._policy.max_uncompressed_bytes)
 
     def _prepare(self, origin: Origin, selections: Iterator[Selection], on_done: OnDone) -> Packed | None:

@@ -1,7 +1,7 @@
 """Which messages this process has, and what of them: the one place that says who may delete or return a message.
 
-A message is in work from its claim on, and on its way when all that it announces waits for sinks; then it is finished
-(delivered, and to be deleted), held (mode Test), or returned.
+A message is in work from its claim on, but for the time that it waits for proof (integrity Enforce), and on its way when
+all that it announces waits for sinks; then it is finished (delivered, and to be deleted), held (mode Test), or returned.
 Its lease stays here, and is extended, until the outcome is certain: until SQS has confirmed the deletion, or the message
 is about to be returned. Receivers, workers, deleter, heartbeat and drain share it. Whoever settles a message owns its
 outcome; the others find it gone.
@@ -19,7 +19,7 @@ from cloudtrail_collector.telemetry import Telemetry
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How many messages are received at once; how many may be in work, on their way to sinks, finished and not yet deleted,
-    and in all.
+    waiting for proof, and in all.
     """
 
     at_once: int
@@ -27,6 +27,11 @@ class Bounds:
     on_way: int
     finished: int
     in_all: int | None = None
+    waiting: int = 5000
+
+
+# What waits for proof is extended by so much at a time: it may be thousands of messages for hours.
+WAIT_SECONDS = 900
 
 
 class Ledger:
@@ -42,6 +47,7 @@ class Ledger:
         self._on_way: set[str] = set()
         self._finished: set[str] = set()
         self._held: set[str] = set()
+        self._waiting: set[str] = set()
         self._reserved = 0
 
     # --- receiving ---
@@ -65,7 +71,9 @@ class Ledger:
         now = time.monotonic()
         with self._lock:
             is_new = message.id not in self._leases
-            self._leases[message.id] = Lease(message.id, message.receipt_handle, now, now + timeout_seconds)
+            wait_seconds = WAIT_SECONDS if message.id in self._waiting else None
+            lease = Lease(message.id, message.receipt_handle, now, now + timeout_seconds, wait_seconds=wait_seconds)
+            self._leases[message.id] = lease
             self._report()
             return is_new
 
@@ -74,12 +82,32 @@ class Ledger:
         with self._lock:
             return self._bounds.in_all is not None and len(self._held) >= self._bounds.in_all
 
+    # --- waiting for proof ---
+
+    def postpone(self, message_id: str) -> None:
+        """Note that a message waits for proof: it is not in work meanwhile."""
+        with self._lock:
+            if lease := self._leases.get(message_id):
+                self._waiting.add(message_id)
+                self._leases[message_id] = replace(lease, wait_seconds=WAIT_SECONDS)
+            self._report()
+
+    def resume(self, message_id: str) -> bool:
+        """Note that a message is in work again; False when it was given back in the meantime."""
+        with self._lock:
+            self._waiting.discard(message_id)
+            lease = self._leases.get(message_id)
+            if lease is not None:
+                self._leases[message_id] = replace(lease, wait_seconds=None)
+            self._report()
+            return lease is not None
+
     # --- outcomes ---
 
     def ship(self, message_id: str) -> bool:
         """Note that a message waits for sinks only, unless it is done already; tells whether no more may."""
         with self._lock:
-            if message_id in self._leases and message_id not in self._finished and message_id not in self._held:
+            if message_id in self._leases and not self._has_place(message_id):
                 self._on_way.add(message_id)
                 self._report()
             return len(self._on_way) >= self._bounds.on_way
@@ -108,6 +136,7 @@ class Ledger:
             self._on_way.discard(message_id)
             self._finished.discard(message_id)
             self._held.discard(message_id)
+            self._waiting.discard(message_id)
             self._report()
             return lease
 
@@ -119,6 +148,7 @@ class Ledger:
                 del self._leases[lease.message_id]
             self._held.clear()
             self._on_way.clear()
+            self._waiting.clear()
             self._report()
             return leases
 
@@ -160,10 +190,18 @@ class Ledger:
         with self._lock:
             return self._idle.wait_for(lambda: len(self._leases) == len(self._held), timeout)
 
+    def _has_place(self, message_id: str) -> bool:
+        return any(message_id in place for place in (self._finished, self._held, self._waiting))
+
     def _count_room(self) -> int:
         bounds = self._bounds
-        in_work = len(self._leases) - len(self._held) - len(self._finished) - len(self._on_way)
-        is_full = len(self._finished) >= bounds.finished or len(self._on_way) >= bounds.on_way
+        elsewhere = (self._held, self._finished, self._on_way, self._waiting)
+        in_work = len(self._leases) - sum(len(place) for place in elsewhere)
+        is_full = (
+            len(self._finished) >= bounds.finished
+            or len(self._on_way) >= bounds.on_way
+            or len(self._waiting) >= bounds.waiting
+        )
         if is_full or in_work + self._reserved + bounds.at_once > bounds.in_work:
             return 0
         if bounds.in_all is None:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 from cloudtrail_collector.errors import AwsError
 from cloudtrail_collector.pipeline.background import Background
+from cloudtrail_collector.pipeline.examination import PROBE
 from cloudtrail_collector.ports import MessageQueue, ObjectStore
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.conditions import Reason
+from cloudtrail_spec.log_prefix import find_log_prefix
 from cloudtrail_spec.pipeline import PipelineSpec
 
 INTERVAL_SECONDS = 30.0
@@ -15,7 +17,6 @@ INTERVAL_SECONDS = 30.0
 DEFAULT_VISIBILITY_SECONDS = 30
 # What a receive is trusted to give until then: so little that the heartbeat asks for more at once.
 UNKNOWN_VISIBILITY_SECONDS = 2.0
-PROBE_KEY = "AWSLogs/.cloudtrail-operator-probe"
 
 
 class QueueWatch(Background):
@@ -25,7 +26,7 @@ class QueueWatch(Background):
         super().__init__("watch")
         self._wanted = spec.visibility_timeout_seconds
         self._bucket = spec.bucket
-        self._probe_key = _join(spec.prefix, PROBE_KEY)
+        self._probe_key = f"{find_log_prefix(spec.prefix)}{PROBE}"
         self._queue = queue
         self._store = store
         self._telemetry = telemetry
@@ -90,9 +91,3 @@ class QueueWatch(Background):
                 self._telemetry.bucket_probe_failed(failure)
         else:
             self._telemetry.bucket_probed()
-
-
-def _join(prefix: str | None, key: str) -> str:
-    if not prefix or "AWSLogs/" in prefix:
-        return key if not prefix else prefix.rstrip("/") + "/.cloudtrail-operator-probe"
-    return f"{prefix.rstrip('/')}/{key}"

@@ -4,6 +4,7 @@ Both kopf and our own client are built on it, so that there is one way in.
 """
 
 import base64
+import json
 import os
 import ssl
 import tempfile
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from cloudtrail_operator.aws_setup.problems import SetupError
+from cloudtrail_operator.aws_setup.trust import read_issuer
 
 POD_DIRECTORY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -37,6 +41,15 @@ class Access:
         if self.token_file is not None:
             return self.token_file.read_text(encoding="utf-8").strip()
         return self.fixed_token
+
+    def find_issuer(self) -> str | None:
+        """Find the cluster's OIDC issuer in our own token; None for another kind of proof, or an issuer IAM cannot know."""
+        try:
+            claims = (self.read_token() or "").split(".")[1]
+            issuer = str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["iss"])
+            return read_issuer(issuer) if issuer.startswith("https://") else None
+        except (IndexError, KeyError, TypeError, ValueError, OSError, SetupError):
+            return None
 
     def build_tls(self) -> ssl.SSLContext:
         """Build the TLS settings."""

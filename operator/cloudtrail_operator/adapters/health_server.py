@@ -12,8 +12,8 @@ Probe = Callable[[], list[str]]
 """Lists what is wrong; empty when all is well. Answers at once."""
 
 
-async def start_health_server(host: str, port: int, *, alive: Probe, ready: Probe) -> web.AppRunner:
-    """Start to serve; the caller cleans the runner up."""
+async def start_health_server(host: str | None, port: int, *, alive: Probe, ready: Probe) -> web.AppRunner:
+    """Start to serve, without a host on all addresses of the pod; the caller cleans the runner up."""
     app = web.Application()
     app.router.add_get("/healthz", _build_handler(alive))
     app.router.add_get("/readyz", _build_handler(ready))

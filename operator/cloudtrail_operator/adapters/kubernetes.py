@@ -52,7 +52,7 @@ class KubernetesCluster:
         return check(answer)
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
-        """Apply the status of a source."""
+        """Apply the status of a source or a backfill."""
         answer = await self._apply(manifest, "status", FIELD_MANAGER)
         if answer.status == 404:
             raise SourceGoneError(describe(answer))

@@ -1,4 +1,4 @@
-"""Notices become Kubernetes Events on the source; the same one at most once in ten minutes."""
+"""Notices become Kubernetes Events on the source, or the backfill; the same one at most once in ten minutes."""
 
 import hashlib
 from datetime import datetime
@@ -7,11 +7,10 @@ from cloudtrail_operator import telemetry
 from cloudtrail_operator.adapters.kubernetes import KubernetesCluster
 from cloudtrail_operator.core.names import FIELD_MANAGER, SOURCE_API_VERSION, Manifest
 from cloudtrail_operator.core.notices import Notice
-from cloudtrail_operator.core.source import Source
+from cloudtrail_operator.core.source import Owner
 from cloudtrail_operator.errors import ClusterError
 from cloudtrail_operator.ports import Clock
 from cloudtrail_spec.base import API_GROUP
-from cloudtrail_spec.crd import KIND
 
 QUIET_SECONDS = 600.0
 
@@ -25,29 +24,29 @@ class EventRecorder:
         self._instance = instance[:128]
         self._written: dict[tuple[str, str], float] = {}
 
-    async def record(self, source: Source, notice: Notice) -> None:
-        """Write an Event on the source, unless one of the same reason was written lately. Never raises."""
+    async def record(self, owner: Owner, notice: Notice) -> None:
+        """Write an Event on a resource, unless one of the same reason was written lately. Never raises."""
         now = self._clock.monotonic()
         self._written = {key: at for key, at in self._written.items() if now - at < QUIET_SECONDS}
-        key = source.uid, notice.reason
+        key = owner.uid, notice.reason
         if key in self._written:
             return
         self._written[key] = now
-        telemetry.noticed(str(source.key), notice.reason, notice.note)
+        telemetry.noticed(str(owner.key), notice.reason, notice.note)
         try:
-            event = build_event(source, notice, self._instance, self._clock.now())
-            await self._cluster.create_event(source.key.namespace, event)
+            event = build_event(owner, notice, self._instance, self._clock.now())
+            await self._cluster.create_event(owner.key.namespace, event)
         except ClusterError as error:
-            telemetry.LOGGER.warning("cannot write an event", extra={"source": str(source.key), "error": str(error)})
+            telemetry.LOGGER.warning("cannot write an event", extra={"source": str(owner.key), "error": str(error)})
 
 
-def build_event(source: Source, notice: Notice, instance: str, now: datetime) -> Manifest:
+def build_event(owner: Owner, notice: Notice, instance: str, now: datetime) -> Manifest:
     """Build an events.k8s.io/v1 Event. Its name depends on its content and time: a repeated request changes nothing."""
-    digest = hashlib.sha256(f"{source.uid} {notice.reason} {now.isoformat()}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{owner.uid} {notice.reason} {now.isoformat()}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{source.key.name}.{digest}", "namespace": source.key.namespace},
+        "metadata": {"name": f"{owner.key.name}.{digest}", "namespace": owner.key.namespace},
         "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": f"{API_GROUP}/{FIELD_MANAGER}",
         "reportingInstance": instance,
@@ -55,10 +54,10 @@ def build_event(source: Source, notice: Notice, instance: str, now: datetime) ->
         "reason": notice.reason,
         "regarding": {
             "apiVersion": SOURCE_API_VERSION,
-            "kind": KIND,
-            "name": source.key.name,
-            "namespace": source.key.namespace,
-            "uid": source.uid,
+            "kind": owner.kind,
+            "name": owner.key.name,
+            "namespace": owner.key.namespace,
+            "uid": owner.uid,
         },
         "note": notice.note,
         "type": "Warning" if notice.warning else "Normal",

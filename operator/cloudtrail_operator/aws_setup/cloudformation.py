@@ -5,7 +5,6 @@ from typing import Any
 from cloudtrail_operator.aws_setup import references as to
 from cloudtrail_operator.aws_setup.choices import Wiring
 from cloudtrail_operator.aws_setup.intrinsics import Ref, Sub, to_yaml, with_intrinsics
-from cloudtrail_operator.aws_setup.key_prefix import SUFFIX
 from cloudtrail_operator.aws_setup.reader import Reader
 from cloudtrail_operator.aws_setup.resource_policies import (
     build_bucket_policy,
@@ -21,6 +20,7 @@ from cloudtrail_operator.aws_setup.stack import (
 )
 from cloudtrail_operator.core.names import workload_name
 from cloudtrail_spec.arn import Arn
+from cloudtrail_spec.log_prefix import SUFFIX
 
 Resource = dict[str, Any]
 RETAINED = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}

@@ -4,7 +4,7 @@ Which calls a collector makes, and so which actions stand here, is proven by tes
 Batch calls to SQS need the action of the single call.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudtrail_operator.aws_setup.documents import Condition, Document, Statement, allow, escape, to_document
 from cloudtrail_operator.aws_setup.key_prefix import build_key_pattern
@@ -48,7 +48,9 @@ class Surroundings:
     may_list: bool = False
     """For the command `events` on a bucket."""
     may_verify: bool = False
-    """For the command `verify`: the public keys of digest files, and the list of what there is."""
+    """For `integrity`, and for the command `verify`: the public keys of digest files, and the list of what there is."""
+    has_public_keys: bool = False
+    """CloudTrail need not be asked for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,18 @@ def build_read_statements(reading: Reading) -> list[Statement]:
     if around.may_list or around.may_verify:
         condition: Condition = {"StringLike": {"s3:prefix": pattern}}
         statements.append(allow("ListLogFiles", ["s3:ListBucket"], reading.bucket_arns, condition))
-    if around.may_verify:
+    if around.may_verify and not around.has_public_keys:
         # The action knows no resources.
         statements.append(allow("ReadDigestKeys", ["cloudtrail:ListPublicKeys"], ["*"]))
     return statements + _build_decrypt_statements(around)
+
+
+def add_integrity(spec: CloudTrailSourceSpec, surroundings: Surroundings) -> Surroundings:
+    """Add what a source with `integrity` depends on. The command `verify` is told its own public keys."""
+    if spec.integrity is None:
+        return surroundings
+    has_public_keys = bool(spec.integrity.public_keys) and not surroundings.may_verify
+    return replace(surroundings, may_verify=True, has_public_keys=has_public_keys)
 
 
 def build_assume_statements(spec: CloudTrailSourceSpec) -> list[Statement]:
@@ -124,7 +134,7 @@ def _read_directly(spec: CloudTrailSourceSpec, surroundings: Surroundings) -> Re
     partition = Arn.parse(spec.queue_arn).partition
     buckets = dict.fromkeys((spec.bucket, *spec.extra_buckets))
     arns = tuple(build_bucket_arn(partition, bucket) for bucket in buckets)
-    return Reading(spec.queue_arn, arns, spec.prefix, surroundings)
+    return Reading(spec.queue_arn, arns, spec.prefix, add_integrity(spec, surroundings))
 
 
 def _build_decrypt_statements(around: Surroundings) -> list[Statement]:

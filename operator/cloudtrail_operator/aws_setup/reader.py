@@ -12,6 +12,7 @@ from cloudtrail_operator.aws_setup.policy import (
     Key,
     Reading,
     Surroundings,
+    add_integrity,
     build_assume_statements,
     build_read_statements,
 )
@@ -81,7 +82,7 @@ def _plan_pod_identity(spec: CloudTrailSourceSpec, key: SourceKey, identity: Ide
 
 
 def _build_statements(spec: CloudTrailSourceSpec, surroundings: Surroundings, own_key: bool) -> list[Statement]:
-    around = replace(surroundings, dead_letter_queue=to.DEAD_LETTER_ARN)
+    around = replace(add_integrity(spec, surroundings), dead_letter_queue=to.DEAD_LETTER_ARN)
     if own_key:
         key = Key(to.KEY_ARN, to.REGION, to.DNS_SUFFIX)
         around = replace(around, queue_key=key, log_keys=(key, *surroundings.log_keys))

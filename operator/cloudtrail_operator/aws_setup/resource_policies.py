@@ -56,6 +56,10 @@ def build_bucket_policy(stack: Stack) -> Document:
     if stack.foreign_reader:
         pattern = f"{to.BUCKET_ARN}/{build_key_pattern(stack.spec.prefix)}"
         statements.append(allow_principal("ReadLogFiles", {"AWS": stack.foreign_reader}, ["s3:GetObject"], pattern))
+    if stack.foreign_reader and stack.spec.integrity:
+        listed: Condition = {"StringLike": {"s3:prefix": build_key_pattern(stack.spec.prefix)}}
+        reader = {"AWS": stack.foreign_reader}
+        statements.append(allow_principal("ListLogFiles", reader, ["s3:ListBucket"], to.BUCKET_ARN, listed))
     return to_document([*statements, _refuse_plain_text()])
 
 

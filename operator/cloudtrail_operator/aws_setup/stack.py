@@ -10,12 +10,13 @@ from typing import Any
 from cloudtrail_operator.aws_setup import references as to
 from cloudtrail_operator.aws_setup.choices import Choices, Wiring, find_problems
 from cloudtrail_operator.aws_setup.documents import Document
-from cloudtrail_operator.aws_setup.key_prefix import SUFFIX, find_log_prefix, find_trail_prefix
+from cloudtrail_operator.aws_setup.key_prefix import find_trail_prefix
 from cloudtrail_operator.aws_setup.policy import Surroundings
 from cloudtrail_operator.aws_setup.problems import SetupError
 from cloudtrail_operator.aws_setup.reader import Reader, find_foreign_reader, plan_reader
 from cloudtrail_operator.aws_setup.trust import Identity
 from cloudtrail_operator.core.source import SourceKey
+from cloudtrail_spec.log_prefix import SUFFIX, find_log_prefix
 from cloudtrail_spec.source import CloudTrailSourceSpec
 
 RETENTION_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message

@@ -5,7 +5,6 @@ from typing import Any
 from cloudtrail_operator.aws_setup import references as to
 from cloudtrail_operator.aws_setup.choices import Wiring
 from cloudtrail_operator.aws_setup.hcl import Block, Expression, Json
-from cloudtrail_operator.aws_setup.key_prefix import SUFFIX
 from cloudtrail_operator.aws_setup.reader import Reader
 from cloudtrail_operator.aws_setup.resource_policies import (
     build_bucket_policy,
@@ -15,6 +14,7 @@ from cloudtrail_operator.aws_setup.resource_policies import (
 )
 from cloudtrail_operator.aws_setup.stack import RETENTION_SECONDS, Stack
 from cloudtrail_operator.core.names import workload_name
+from cloudtrail_spec.log_prefix import SUFFIX
 
 NAMES = {
     "partition": "data.aws_partition.current.partition",

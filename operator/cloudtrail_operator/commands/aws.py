@@ -1,4 +1,4 @@
-"""`cloudtrail-operator aws policy|trust|cloudformation|terraform`: a source's manifest → what must exist in AWS.
+"""`cloudtrail-operator aws policy|trust|cloudformation|terraform|doctor`: a source's manifest → what must exist in AWS.
 
 Exit codes: 0, 1 when files could not be written, 2 when arguments or the source are wrong; every mistake is listed.
 """
@@ -16,6 +16,7 @@ from cloudtrail_operator.aws_setup.stack import plan_stack
 from cloudtrail_operator.aws_setup.terraform import build_module
 from cloudtrail_operator.aws_setup.trust import build_archive_trust, build_assumed_trust, build_pod_trust
 from cloudtrail_operator.commands.aws_arguments import build_parser, read_choices, read_identity, read_surroundings
+from cloudtrail_operator.commands.aws_doctor import run_doctor
 from cloudtrail_operator.commands.source_file import SourceFile, SourceFileError, read_source
 
 FAILED = 1
@@ -24,6 +25,8 @@ BAD_INPUT = 2
 
 def run_aws(arguments: Sequence[str]) -> int:
     """Run the command; return the exit code."""
+    if arguments[:1] == ["doctor"]:
+        return run_doctor(arguments[1:])
     options = build_parser().parse_args(arguments)
     try:
         _run(options, read_source(options.file, options.name, options.namespace))

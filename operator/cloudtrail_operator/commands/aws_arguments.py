@@ -11,12 +11,13 @@ from cloudtrail_spec.pipeline import Mode
 
 _KEY_ARN = re.compile(rf"arn:({PARTITION_PATTERN}):kms:[a-z0-9-]+:[0-9]{{12}}:key/[A-Za-z0-9-]{{1,64}}")
 
-DESCRIPTION = """Says what a CloudTrailSource needs in AWS. Asks nothing of AWS and changes nothing there.
+DESCRIPTION = """Says what a CloudTrailSource needs in AWS. Only doctor asks AWS anything; nothing is changed there.
 
   policy          the least IAM policy of a role, as JSON
   trust           who may assume the role, as JSON
   cloudformation  one template for trail, bucket, queues, wiring and role
-  terraform       the same as a module"""
+  terraform       the same as a module
+  doctor          ask AWS what is right and wrong, and how to mend it (needs cloudtrail-collector)"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_reading(command)
         _add_identity(command)
     command.add_argument("--out", required=True, metavar="FOLDER", help="where main.tf, variables.tf, outputs.tf go")
+    commands.add_parser("doctor", help="ask AWS what is right and wrong", add_help=False)
     return parser
 
 

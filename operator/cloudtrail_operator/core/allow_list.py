@@ -1,7 +1,7 @@
 """The admin's bounds for what the sources of a namespace may name: a source and the rules become a refusal, or none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -66,12 +66,17 @@ def find_denial(rules: Sequence[AllowRule], namespace: str, spec: CloudTrailSour
     One rule has to cover everything that the source names: two rules do not add up, or a role of one purpose could read the
     bucket of another. Without any rule everything is allowed.
     """
+    return find_refusal(rules, namespace, collect_named(spec))
+
+
+def find_refusal(rules: Sequence[AllowRule], namespace: str, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Say why what is named, by aspect, must not be used, a sentence for each rule; empty when it may."""
     if not rules:
         return ()
     ours = [rule for rule in rules if _matches_any(namespace, rule.namespaces)]
     if not ours:
         return (f"no rule of the operator's allow-list is for namespace {namespace}",)
-    sentences = tuple(filter(None, map(partial(_describe_refusal, named=collect_named(spec)), ours)))
+    sentences = tuple(filter(None, map(partial(_describe_refusal, named=named), ours)))
     return sentences if len(sentences) == len(ours) else ()
 
 
@@ -89,7 +94,7 @@ def collect_named(spec: CloudTrailSourceSpec) -> dict[str, tuple[str, ...]]:
     return {aspect: tuple(dict.fromkeys(filter(None, values))) for aspect, values in named.items()}
 
 
-def _describe_refusal(rule: AllowRule, named: dict[str, tuple[str, ...]]) -> str | None:
+def _describe_refusal(rule: AllowRule, named: Mapping[str, tuple[str, ...]]) -> str | None:
     """Say what a rule does not allow; None when it covers all."""
     refused = [
         f"{word} {value}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cloudtrail_operator.core.findings import Finding, find_unknown
+from cloudtrail_operator.core.findings import MESSAGE_LIMIT, Finding, find_unknown
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
 from cloudtrail_spec.report import Check, CollectorReport
 
@@ -14,7 +14,12 @@ DEPENDENCIES = (
 )
 """In the order in which one explains the next: without credentials no queue is reachable. Ready needs all of them."""
 
-WARNINGS = (ConditionType.NOTIFICATIONS_ACCEPTED, ConditionType.TEST_MODE_SAFE, ConditionType.NO_FEEDBACK_LOOP)
+WARNINGS = (
+    ConditionType.NOTIFICATIONS_ACCEPTED,
+    ConditionType.TEST_MODE_SAFE,
+    ConditionType.NO_FEEDBACK_LOOP,
+    ConditionType.NO_SETUP_PROBLEM,
+)
 """What a person should look at while collecting goes on."""
 
 ALL_CHECKS = (*DEPENDENCIES, *WARNINGS)
@@ -34,7 +39,7 @@ def _evaluate_check(kind: ConditionType, reports: Sequence[CollectorReport], pau
     worst = min(checks, key=_severity, default=None)
     if worst is None:
         return find_unknown(kind, Reason.NOT_OBSERVED, "no collector has reported on this yet")
-    return Finding(kind, worst.status, worst.reason, worst.message)
+    return Finding(kind, worst.status, worst.reason, worst.message[:MESSAGE_LIMIT])
 
 
 def _severity(check: Check) -> tuple[int, str, str]:

@@ -36,6 +36,8 @@ class Desired:
     """Between which bounds it decides."""
     config_hash: str
     template_hash: str
+    checks_integrity: bool = False
+    """Whether the collectors check digest files."""
     credentials_advice: str | None = None
     """What to do when AWS knows no credentials of the collectors, if it is to be done outside of the cluster."""
 
@@ -65,6 +67,7 @@ def build_desired(
         scaling=workload.scaling,
         config_hash=workload.config_hash,
         template_hash=deployment["spec"]["template"]["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION],
+        checks_integrity=spec.integrity is not None,
         credentials_advice=advise_on_credentials(source.key, spec),
     )
 

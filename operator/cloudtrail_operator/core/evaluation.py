@@ -8,6 +8,7 @@ from cloudtrail_operator.core.conflicts import evaluate_conflict
 from cloudtrail_operator.core.desired import Desired
 from cloudtrail_operator.core.findings import MESSAGE_LIMIT, Finding, Verdict, find_false, find_true, find_unknown
 from cloudtrail_operator.core.flow import DEFAULT_LIMITS, FLOW_CONDITIONS, FlowLimits, evaluate_flow
+from cloudtrail_operator.core.integrity import evaluate_integrity
 from cloudtrail_operator.core.merge import merge_reports, take_figures
 from cloudtrail_operator.core.observation import Observation
 from cloudtrail_operator.core.readiness import Situation, describe_rollout, evaluate_readiness, find_ready_count
@@ -32,6 +33,8 @@ def evaluate(
         *evaluate_flow(reports, paused=paused, limits=limits, now=observation.at),
         evaluate_conflict(observation.peers, paused=paused),
     ]
+    if desired.checks_integrity:
+        findings.append(evaluate_integrity(reports, paused=paused, now=observation.at))
     if rollout is not None:
         findings.append(find_true(ConditionType.RECONCILING, Reason.ROLLING_OUT, rollout))
     return Verdict(
@@ -115,11 +118,12 @@ def evaluate_rejection(sentence: str, previous: CloudTrailSourceStatus, peers: S
 def keep_checks(previous: CloudTrailSourceStatus) -> tuple[Finding, ...]:
     """Repeat what collectors have said; unknown for a source that is seen for the first time."""
     known = {condition.type: condition for condition in previous.conditions}
+    asked = (ConditionType.INTEGRITY_VERIFIED,) if ConditionType.INTEGRITY_VERIFIED in known else ()
     return tuple(
         Finding(kind, known[kind].status, parse_reason(known[kind].reason), known[kind].message)
         if kind in known
         else find_unknown(kind, Reason.NOT_OBSERVED, "no collector has reported on this yet")
-        for kind in (*ALL_CHECKS, *FLOW_CONDITIONS)
+        for kind in (*ALL_CHECKS, *FLOW_CONDITIONS, *asked)
     )
 
 

@@ -30,8 +30,10 @@ def _find_notices(previous: CloudTrailSourceStatus, new: CloudTrailSourceStatus)
         yield Notice(f"Mode{new.mode}", f"the source is in mode {new.mode} now")
     before, after = _index(previous), _index(new)
     yield from _find_rollout(before, after)
-    for kind in (*ALL_CHECKS, ConditionType.DATA_FLOWING):
+    for kind in (*ALL_CHECKS, ConditionType.DATA_FLOWING, ConditionType.INTEGRITY_VERIFIED):
         yield from _find_access_change(before.get(kind), after.get(kind))
+    kind = ConditionType.INTEGRITY_VERIFIED
+    yield from _find_another(before.get(kind), after.get(kind))
     for kind in _ALARMS:
         yield from _find_alarm_change(before.get(kind), after.get(kind))
     for kind, word in ((ConditionType.STALLED, "Stalled"), (ConditionType.READY, "")):
@@ -53,6 +55,14 @@ def _find_access_change(before: Condition | None, after: Condition | None) -> It
         yield Notice(after.reason, after.message[:NOTE_LIMIT], warning=True)
     elif was is ConditionStatus.FALSE and now is ConditionStatus.TRUE:
         yield Notice(f"{after.type}Again", f"recovered: {after.message}"[:NOTE_LIMIT])
+
+
+def _find_another(before: Condition | None, after: Condition | None) -> Iterator[Notice]:
+    """Notice that something else is bad now, or one more thing: the message names it."""
+    if before is None or after is None or (before.reason, before.message) == (after.reason, after.message):
+        return
+    if before.status is ConditionStatus.FALSE and after.status is ConditionStatus.FALSE:
+        yield Notice(after.reason, after.message[:NOTE_LIMIT], warning=True)
 
 
 def _find_alarm_change(before: Condition | None, after: Condition | None) -> Iterator[Notice]:

@@ -39,6 +39,8 @@ class CollectorPod:
     """Evicted or finished: Kubernetes keeps it for the record and replaces it."""
     trouble: str | None
     """Why it cannot start, or keeps ending."""
+    last_words: str | None = None
+    """How it failed, for one that has ended."""
 
     @property
     def address(self) -> str | None:
@@ -63,6 +65,7 @@ def parse_pod(manifest: Manifest) -> CollectorPod:
         going="deletionTimestamp" in metadata,
         ended=status.get("phase") in ("Failed", "Succeeded"),
         trouble=next(_find_troubles(conditions, container), None),
+        last_words=_describe_end(container.get("state", {}).get("terminated") or {}),
     )
 
 
@@ -84,8 +87,11 @@ def _find_troubles(conditions: dict[str, Manifest], container: Manifest) -> Iter
 
 def _last_words(container: Manifest) -> str | None:
     """Say how the container ended last, for one that crashes."""
-    ended = (container.get("lastState") or {}).get("terminated")
-    if not ended:
+    return _describe_end((container.get("lastState") or {}).get("terminated") or {}, also_well=True)
+
+
+def _describe_end(ended: Manifest, *, also_well: bool = False) -> str | None:
+    if not ended or (ended.get("exitCode") == 0 and not also_well):
         return None
     words = f"exit code {ended.get('exitCode')}"
     if ended.get("reason") and ended["reason"] != "Error":

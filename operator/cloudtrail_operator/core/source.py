@@ -1,26 +1,47 @@
 """A CloudTrailSource as the API server gave it, before anybody judged its spec."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
 from cloudtrail_operator.core.configuration import find_excess
-from cloudtrail_operator.core.names import RECONCILE_REQUEST_ANNOTATION, Manifest
+from cloudtrail_operator.core.names import RECONCILE_REQUEST_ANNOTATION, Manifest, child_labels
 from cloudtrail_spec.base import describe_errors
 from cloudtrail_spec.conditions import Reason
+from cloudtrail_spec.crd import KIND
 from cloudtrail_spec.source import CloudTrailSourceSpec
 from cloudtrail_spec.status import CloudTrailSourceStatus
 
 
 class SourceKey(NamedTuple):
-    """What identifies a source in the cluster."""
+    """What identifies a source, or a backfill, in the cluster."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Owner(Protocol):
+    """A resource of ours that has children."""
+
+    @property
+    def key(self) -> SourceKey:
+        """Its namespace and name."""
+
+    @property
+    def uid(self) -> str:
+        """What tells it from another of its name."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of its children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,16 @@ class Source:
     deleting: bool
     version: str | None = None
     """The resource version."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return KIND
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of its children."""
+        return child_labels(self.key.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from cloudtrail_operator.core.findings import Finding, Verdict
+from cloudtrail_operator.core.findings import Finding, Verdict, date_findings
 from cloudtrail_operator.core.merge import FIGURES
 from cloudtrail_operator.core.source import Source
 from cloudtrail_operator.core.stalling import find_stall
@@ -39,31 +39,16 @@ def build_status(
 def _build_conditions(
     source: Source, verdict: Verdict, previous: CloudTrailSourceStatus, times: StatusTimes
 ) -> tuple[Condition, ...]:
-    before = {condition.type: condition for condition in previous.conditions}
     now = times.now.replace(microsecond=0)
-
-    def date(finding: Finding) -> Condition:
-        """Give a finding the time of its last flip."""
-        known = before.get(finding.type)
-        since = known.last_transition_time if known and known.status is finding.status else now
-        return Condition(
-            type=finding.type,
-            status=finding.status,
-            reason=finding.reason,
-            message=finding.message,
-            observed_generation=source.generation,
-            last_transition_time=since,
-        )
-
-    conditions = [date(finding) for finding in verdict.findings]
-    stall = find_stall(conditions, after=times.stall_after, now=now)
-    if stall is not None:
-        # kstatus takes the first of the two that it meets: both at once would say two things.
-        conditions = [item for item in conditions if item.type != ConditionType.RECONCILING]
-        conditions.append(
-            date(Finding(ConditionType.STALLED, ConditionStatus.TRUE, Reason(stall.reason), stall.message))
-        )
-    return tuple(conditions)
+    findings = list(verdict.findings)
+    conditions = date_findings(findings, previous.conditions, source.generation, now)
+    stall = find_stall(list(conditions), after=times.stall_after, now=now)
+    if stall is None:
+        return conditions
+    # kstatus takes the first of the two that it meets: both at once would say two things.
+    findings = [item for item in findings if item.type is not ConditionType.RECONCILING]
+    findings.append(Finding(ConditionType.STALLED, ConditionStatus.TRUE, Reason(stall.reason), stall.message))
+    return date_findings(findings, previous.conditions, source.generation, now)
 
 
 class Change(Enum):

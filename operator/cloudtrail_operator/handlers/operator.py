@@ -8,7 +8,7 @@ from typing import Any
 from cloudtrail_operator.adapters.api_client import ApiClient
 from cloudtrail_operator.handlers.watches import Watches
 from cloudtrail_operator.ports import Clock
-from cloudtrail_operator.reconcile.engine import Engine
+from cloudtrail_operator.reconcile.engines import Engines
 from cloudtrail_operator.reconcile.resync import RESYNC_SECONDS, Resync
 
 
@@ -20,7 +20,7 @@ class Operator:
     """
 
     client: ApiClient
-    engine: Engine
+    engine: Engines
     resync: Resync
     watches: Watches
 

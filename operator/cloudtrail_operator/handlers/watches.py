@@ -1,4 +1,4 @@
-"""kopf's watches of sources, children and pods. Each hands what it sees to the engine, and writes nothing.
+"""kopf's watches of sources, backfills, children and pods. Each hands what it sees to the engine, and writes nothing.
 
 Handlers for events only leave no finalizer and no annotation behind; their errors would be ignored, so they do nothing
 that can fail.
@@ -20,11 +20,11 @@ import kopf
 from cloudtrail_operator import telemetry
 from cloudtrail_operator.adapters.access import Access
 from cloudtrail_operator.core.backoff import delay_after
-from cloudtrail_operator.core.kinds import Kind
+from cloudtrail_operator.core.kinds import OWNERS, Kind
 from cloudtrail_operator.core.names import CHILD_SELECTOR
 from cloudtrail_operator.handlers.heartbeats import Heartbeats
 from cloudtrail_operator.handlers.startup import build_kopf_settings, register_login
-from cloudtrail_operator.reconcile.engine import Engine
+from cloudtrail_operator.reconcile.engines import Engines
 from cloudtrail_operator.reconcile.resync import Resync
 from cloudtrail_operator.reconcile.served_kinds import ServedKinds
 
@@ -38,7 +38,7 @@ Take: TypeAlias = Callable[[Kind, Any], None]
 class Inbox:
     """Who takes what the watches see."""
 
-    engine: Engine
+    engine: Engines
     resync: Resync
 
     def take(self, kind: Kind, event: Any) -> None:
@@ -63,7 +63,7 @@ class Watches:
         failures = 0
         while True:
             children = self.served.children
-            session = _Session(self, (Kind.SOURCE, *children, Kind.POD))
+            session = _Session(self, (*self.served.owners, *children, Kind.POD))
             others = asyncio.create_task(self.served.wait_for_others(children))
             try:
                 await asyncio.wait([session.ended, others], return_when=asyncio.FIRST_COMPLETED)
@@ -162,7 +162,7 @@ def _register_watches(
     for kind in kinds:
         group, _, version = kind.value.api_version.rpartition("/")
         _register_watch(registry, kind, (group, version), take)
-        if kind is not Kind.SOURCE:
+        if kind not in OWNERS:
             # Let the API server filter: it knows of many ConfigMaps and Pods that are none of our business.
             settings.watching.label_selectors[group, version, kind.value.plural] = CHILD_SELECTOR
 

@@ -5,6 +5,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable
+from typing import Protocol
 
 from cloudtrail_operator import telemetry
 from cloudtrail_operator.core.backoff import LONGEST_SECONDS, delay_after
@@ -13,8 +14,7 @@ from cloudtrail_operator.core.names import Manifest
 from cloudtrail_operator.core.source import SourceKey
 from cloudtrail_operator.errors import NotLeadingError, UnreachableError, WorkloadRejectedError
 from cloudtrail_operator.ports import Clock
-from cloudtrail_operator.reconcile.reconciler import Reconciler
-from cloudtrail_operator.reconcile.store import Store, find_key
+from cloudtrail_operator.reconcile.store import Store
 from cloudtrail_operator.reconcile.work_queue import WorkQueue
 
 AT_ONCE = 256  # looks that wait for collectors which do not answer must not keep others from theirs
@@ -24,10 +24,17 @@ BATCH_SECONDS = 1.0  # looks that may wait are made together: waking up for each
 STUCK_SECONDS = 120.0  # a look takes milliseconds, or a few timeouts of requests; this long means that it hangs
 
 
-class Engine:
-    """The loop around the reconciler, and where watched changes come in."""
+class Looker(Protocol):
+    """Who looks at one source, or one backfill."""
 
-    def __init__(self, store: Store, reconciler: Reconciler, clock: Clock, at_once: int = AT_ONCE) -> None:
+    async def reconcile(self, key: SourceKey) -> float | None:
+        """Look at it. Return after how many seconds to look again; None: not until something changes."""
+
+
+class Engine:
+    """The loop around a reconciler, and where watched changes come in."""
+
+    def __init__(self, store: Store, reconciler: Looker, clock: Clock, at_once: int = AT_ONCE) -> None:
         self._store = store
         self._reconciler = reconciler
         self._clock = clock
@@ -39,18 +46,20 @@ class Engine:
         self._held: dict[SourceKey, float] = {}
         """Until when the API server wants to hear nothing of a source, by the monotonic clock."""
         store.tell_peers(self._look_soon)
-        telemetry.measure_with(lambda: len(self._queue), lambda: len(self._store.source_keys()))
+
+    def count_due(self) -> int:
+        """Count what is due for a look. May be called from any thread."""
+        return len(self._queue)
 
     def note_change(self, kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
         """Take in a watched change and look at its source soon."""
-        telemetry.watched(kind.value.kind)
         self._watched[kind] = self._clock.monotonic()
         if deleted:
             self._store.remove(kind, manifest)
             news = True
         else:
             news = self._store.put(kind, manifest)
-        key = find_key(kind, manifest)
+        key = self._store.find_key(kind, manifest)
         if key is not None and news:
             self._look_soon(key)
 
@@ -64,7 +73,7 @@ class Engine:
 
     def _look_at(self, changed: list[Manifest], kind: Kind) -> int:
         for manifest in changed:
-            key = find_key(kind, manifest)
+            key = self._store.find_key(kind, manifest)
             if key is not None:
                 self._look_soon(key)
         return len(changed)

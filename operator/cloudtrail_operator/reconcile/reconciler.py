@@ -1,9 +1,11 @@
 """One look at one source: gather, decide, act, report. Safe to repeat at any time and from any state."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from cloudtrail_operator.aws_setup.published import build_documents
+from cloudtrail_operator.aws_setup.trust import Identity
 from cloudtrail_operator.core.allow_list import AllowList, find_denial
 from cloudtrail_operator.core.desired import Desired, build_desired
 from cloudtrail_operator.core.evaluation import (
@@ -18,12 +20,12 @@ from cloudtrail_operator.core.evaluation import (
 from cloudtrail_operator.core.findings import Verdict
 from cloudtrail_operator.core.flow import DEFAULT_LIMITS, FlowLimits
 from cloudtrail_operator.core.kinds import Kind
-from cloudtrail_operator.core.names import Manifest, workload_name
+from cloudtrail_operator.core.names import Manifest, aws_documents_name, workload_name
 from cloudtrail_operator.core.notices import build_notices
 from cloudtrail_operator.core.observation import Observation, parse_rollout
 from cloudtrail_operator.core.pods import parse_pod
 from cloudtrail_operator.core.readiness import describe_rollout
-from cloudtrail_operator.core.scaling import find_scaling_problem
+from cloudtrail_operator.core.scaling import Autoscaler, find_scaling_problem
 from cloudtrail_operator.core.source import Source, SourceKey, SpecProblem, parse_source, parse_spec
 from cloudtrail_operator.core.status import Change, StatusTimes, build_status, compare
 from cloudtrail_operator.core.workload import CollectorDefaults
@@ -37,9 +39,11 @@ from cloudtrail_operator.reconcile.store import Store
 from cloudtrail_operator.reconcile.unchanged import UnchangedVerdicts
 from cloudtrail_spec.crd import KIND
 from cloudtrail_spec.pipeline import Mode
+from cloudtrail_spec.source import CloudTrailSourceSpec
 from cloudtrail_spec.status import CloudTrailSourceStatus
 
 UNDER_WAY_SECONDS = 2.0  # how soon to look again while something is under way
+READY_FACTOR = 2  # what is well is asked less often: a thousand sources at rest are to cost a twentieth of a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Policy:
     status_seconds: float = 60.0
     stall_seconds: float = 300.0
     flow: FlowLimits = DEFAULT_LIMITS
+    documents: Identity | None = None
+    """Publish the IAM documents of each source, with what is known of the pods' identity. None: do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Reconciler:
         self._settled = SettledSources()
         self._unchanged = UnchangedVerdicts()
         self._figures_written: dict[SourceKey, float] = {}
+        self._incomplete: set[SourceKey] = set()
+        """The sources whose documents are to be made with the next look."""
 
     async def reconcile(self, key: SourceKey) -> float | None:
         """Look at a source. Return after how many seconds to look again; None: not until something changes.
@@ -98,7 +106,7 @@ class Reconciler:
         except Exception as error:
             await self._report_failure(source, error)
             raise
-        return 0.0 if self._is_outdated(key, manifest) else self._choose_delay(verdict)
+        return 0.0 if self._is_outdated(key, manifest) else self._choose_delay(key, verdict)
 
     def _is_outdated(self, key: SourceKey, seen: Manifest) -> bool:
         """Say whether the source was changed meanwhile: an answer to our own write may tell before the watch does."""
@@ -115,13 +123,15 @@ class Reconciler:
         with suppress(ClusterError):  # what failed first is what has to be told
             await self._report(source, evaluate_error(sentence, source.status, peers))
 
-    def _choose_delay(self, verdict: Verdict) -> float | None:
+    def _choose_delay(self, key: SourceKey, verdict: Verdict) -> float | None:
         """Choose when to look again if nothing changes until then."""
-        if is_under_way(verdict):
+        if is_under_way(verdict) or key in self._incomplete:
             return min(UNDER_WAY_SECONDS, self._policy.poll_seconds)
         # No collector runs, or none that this spec is about: only a change of the source makes a difference.
         rests = verdict.replicas is None or verdict.mode is Mode.PAUSED or is_denied(verdict)
-        return None if rests else self._policy.poll_seconds
+        if rests:
+            return None
+        return self._policy.poll_seconds * (READY_FACTOR if verdict.is_ready() else 1)
 
     async def _act(self, source: Source) -> Verdict:
         autoscaler = self._served.autoscaler
@@ -139,13 +149,26 @@ class Reconciler:
         problem = find_scaling_problem(spec, autoscaler)
         if problem is not None:
             return evaluate_problem(problem, source.status, self._store.queue_peers(source.key))
-        desired = build_desired(source, spec, self._policy.defaults, autoscaler)
+        desired = self._build_desired(source, spec, autoscaler)
         plan = await apply_children(self._outside.cluster, self._store, source, desired)
         if plan.is_empty:
             self._settled.note(source.key, basis, desired)
         observation = await self._observe(source.key)
         await delete_children(self._outside.cluster, plan, rollout_over=_is_over(desired, observation))
         return evaluate(desired, observation, source.status, self._policy.flow)
+
+    def _build_desired(self, source: Source, spec: CloudTrailSourceSpec, autoscaler: Autoscaler) -> Desired:
+        """Build all children. The documents come when the rest is there: no collector, of any source, waits for them."""
+        desired = build_desired(source, spec, self._policy.defaults, autoscaler)
+        self._incomplete.discard(source.key)
+        if self._policy.documents is None:
+            return desired
+        made = (Kind.DEPLOYMENT, workload_name(source.key.name)), (Kind.CONFIG_MAP, aws_documents_name(source.key.name))
+        if all(self._store.child(source.key, *place) is None for place in made):
+            self._incomplete.add(source.key)
+            return desired
+        documents = build_documents(source, spec, self._policy.documents)
+        return replace(desired, manifests=(*desired.manifests, documents))
 
     async def _observe(self, key: SourceKey) -> Observation:
         pods = [parse_pod(manifest) for manifest in self._store.pods(key)]
@@ -183,6 +206,7 @@ class Reconciler:
         self._poller.forget(key)
         self._settled.forget(key)
         self._unchanged.forget(key)
+        self._incomplete.discard(key)
         self._figures_written.pop(key, None)
 
 

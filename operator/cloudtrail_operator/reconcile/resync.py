@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import chain, repeat
 
 from cloudtrail_operator import telemetry
-from cloudtrail_operator.core.kinds import CHILD_KINDS, Kind
+from cloudtrail_operator.core.kinds import CHILD_KINDS, OWNERS, Kind
 from cloudtrail_operator.core.names import CHILD_SELECTOR
 from cloudtrail_operator.errors import ClusterError
 from cloudtrail_operator.ports import Catalog, Clock
-from cloudtrail_operator.reconcile.engine import Engine
+from cloudtrail_operator.reconcile.engines import Engines
 from cloudtrail_operator.reconcile.served_kinds import ServedKinds
 
 RESYNC_SECONDS = 300.0
@@ -25,7 +25,7 @@ class Resync:
     """Fills the engine's store by lists."""
 
     def __init__(
-        self, catalog: Catalog, served: ServedKinds, engine: Engine, clock: Clock, namespaces: Sequence[str]
+        self, catalog: Catalog, served: ServedKinds, engine: Engines, clock: Clock, namespaces: Sequence[str]
     ) -> None:
         self._catalog = catalog
         self._served = served
@@ -79,10 +79,10 @@ class Resync:
         return True
 
     async def list_all(self) -> Counter[Kind]:
-        """List everything once; count by kind what was not known. Sources come last: their children are known then."""
+        """List everything once; count by kind what was not known. Owners come last: their children are known then."""
         changes: Counter[Kind] = Counter()
         await self._discover()
-        for kind in (*self._served.children, Kind.POD, Kind.SOURCE):
+        for kind in (*self._served.children, Kind.POD, *self._served.owners):
             for namespace in self._namespaces:
                 changes[kind] += await self._list(kind, namespace)
         self.finished_at = self._clock.monotonic()
@@ -90,7 +90,7 @@ class Resync:
 
     async def _list(self, kind: Kind, namespace: str | None) -> int:
         """List a kind page by page, so that never more than a page is in memory; count what was not known."""
-        selector = None if kind is Kind.SOURCE else CHILD_SELECTOR
+        selector = None if kind in OWNERS else CHILD_SELECTOR
         uids: set[str] = set()
         changes = version = 0
         async for page in self._catalog.list(kind, namespace, selector):
@@ -112,8 +112,8 @@ class Resync:
         """When other kinds are served than before, forget those that went, and look at every source soon."""
         if not await self._served.look():
             return
-        for kind in CHILD_KINDS:
-            if kind not in self._served.children:
+        for kind in (*CHILD_KINDS, *OWNERS):
+            if kind not in (*self._served.children, *self._served.owners):
                 self._engine.note_gone(kind, None, (), None)
         telemetry.LOGGER.info("other kinds are served", extra={"autoscaler": self._served.autoscaler.name})
         self._engine.look_at_all(within_seconds=SETTLE_SECONDS)

@@ -1,4 +1,4 @@
-"""What the API server told last about sources, their children and their pods: filled by watches and lists.
+"""What the API server told last about sources (or backfills), their children and their pods: filled by watches and lists.
 
 Resources are kept as JSON text, which takes an eighth of the memory of the same as Python objects, and decoded when
 somebody looks. Most looks at a source need two of its seven resources.
@@ -11,8 +11,8 @@ from typing import NamedTuple
 from pydantic_core import from_json
 
 from cloudtrail_operator.core.conflicts import QueueUsers, find_queue
-from cloudtrail_operator.core.kinds import AUTOSCALERS, CHILD_KINDS, Kind
-from cloudtrail_operator.core.names import SOURCE_LABEL, Manifest
+from cloudtrail_operator.core.kinds import AUTOSCALERS, CHILD_KINDS, OWNERS, SOURCES, Family, Kind
+from cloudtrail_operator.core.names import Manifest
 from cloudtrail_operator.core.source import SourceKey
 
 _Place = tuple[Kind, str]
@@ -33,9 +33,10 @@ class _Kept(NamedTuple):
 
 
 class Store:
-    """Resources by source. Never goes back in time: an older version of a resource is ignored."""
+    """Resources by source, or by backfill. Never goes back in time: an older version of a resource is ignored."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: Family = SOURCES) -> None:
+        self.family = family
         self._shelves: dict[SourceKey, dict[_Place, _Kept]] = {}
         self._queues = QueueUsers()
         self._tell_peer: Callable[[SourceKey], None] = lambda _key: None
@@ -46,7 +47,7 @@ class Store:
 
     def put(self, kind: Kind, manifest: Manifest) -> bool:
         """Keep a resource; say whether it is news."""
-        key = find_key(kind, manifest)
+        key = self.find_key(kind, manifest)
         if key is None:
             return False
         shelf = self._shelves.setdefault(key, {})
@@ -64,7 +65,7 @@ class Store:
 
     def remove(self, kind: Kind, manifest: Manifest) -> None:
         """Forget a resource, unless another of the same name has taken its place."""
-        key = find_key(kind, manifest)
+        key = self.find_key(kind, manifest)
         shelf = self._shelves.get(key, {}) if key else {}
         place = kind, manifest["metadata"]["name"]
         if place in shelf and shelf[place].uid == manifest["metadata"]["uid"]:
@@ -76,11 +77,11 @@ class Store:
 
     def source(self, key: SourceKey) -> Manifest | None:
         """Return a source."""
-        return self.child(key, Kind.SOURCE, key.name)
+        return self.child(key, self.family.owner, key.name)
 
     def source_version(self, key: SourceKey) -> int | None:
         """Return the version of a source."""
-        kept = self._shelves.get(key, {}).get((Kind.SOURCE, key.name))
+        kept = self._shelves.get(key, {}).get((self.family.owner, key.name))
         return None if kept is None else kept.version
 
     def children(self, key: SourceKey) -> list[Manifest]:
@@ -108,13 +109,13 @@ class Store:
     def sources(self) -> Iterator[Manifest]:
         """Return all sources. May be called from any thread."""
         for key, shelf in list(self._shelves.items()):
-            kept = shelf.get((Kind.SOURCE, key.name))
+            kept = shelf.get((self.family.owner, key.name))
             if kept is not None:
                 yield kept.decode()
 
     def source_keys(self) -> list[SourceKey]:
         """Return the keys of all sources. May be called from any thread."""
-        return [key for key, shelf in list(self._shelves.items()) if (Kind.SOURCE, key.name) in shelf]
+        return [key for key, shelf in list(self._shelves.items()) if (self.family.owner, key.name) in shelf]
 
     def retain(self, kind: Kind, namespace: str | None, uids: Iterable[str], version: int | None) -> list[Manifest]:
         """Forget the resources of a kind (in a namespace) that are not among those listed; return them.
@@ -139,14 +140,15 @@ class Store:
         for peer in self._queues.note(key, queue):
             self._tell_peer(peer)
 
-
-def find_key(kind: Kind, manifest: Manifest) -> SourceKey | None:
-    """Find the source that a resource belongs to."""
-    metadata = manifest["metadata"]
-    if kind is Kind.SOURCE:
-        return SourceKey(metadata["namespace"], metadata["name"])
-    name = (metadata.get("labels") or {}).get(SOURCE_LABEL)
-    return SourceKey(metadata["namespace"], name) if name else None
+    def find_key(self, kind: Kind, manifest: Manifest) -> SourceKey | None:
+        """Find the source, or the backfill, that a resource belongs to; None when it belongs to none."""
+        metadata = manifest["metadata"]
+        if kind is self.family.owner:
+            return SourceKey(metadata["namespace"], metadata["name"])
+        if kind in OWNERS:
+            return None
+        name = (metadata.get("labels") or {}).get(self.family.label)
+        return SourceKey(metadata["namespace"], name) if name else None
 
 
 def _is_newer(metadata: Manifest, known: _Kept) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m localcluster.demo [--keep]`: plays the demo; exit code 0 only when every number is right."""
+"""`python -m localcluster.demo [--keep] [--svg FILE]`: plays the demo; exit code 0 only when every number is right."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from types import FrameType
 
 from localcluster.apiserver import ApiServerKind, choose_kind
 from localcluster.demo.display import Display
+from localcluster.demo.picture import create_recording, write_picture
 from localcluster.demo.stage import FILTERS, set_stage
 from localcluster.demo.story import Story
 from localcluster.trail import TimedOutError, Trail
@@ -26,18 +27,23 @@ def main() -> int:
     """Play the demo and clean up, whatever happens."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
-    keep = parser.parse_args().keep
-    display = Display()
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture of what the terminal showed")
+    options = parser.parse_args()
+    recording = create_recording() if options.svg else None
+    display = Display(recording=recording)
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         with tempfile.TemporaryDirectory(prefix="cloudtrail-demo-", ignore_cleanup_errors=True) as directory:
-            return _play(display, Path(directory), keep=keep)
+            code = _play(display, Path(directory), keep=options.keep)
     except KeyboardInterrupt:
         display.error("Interrupted; everything was stopped and removed.")
         return 130
     except (RuntimeError, ValueError, subprocess.SubprocessError) as error:
         display.error(f"The demo could not be set up: {error}")
         return 1
+    if recording is not None:
+        write_picture(recording, options.svg, title="make demo")
+    return code
 
 
 def _play(display: Display, directory: Path, *, keep: bool) -> int:

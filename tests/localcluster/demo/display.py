@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.panel import Panel
+from rich.rule import Rule
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -14,17 +15,18 @@ PIPED_INTERVAL_SECONDS = 5.0
 
 
 class Display:
-    """Steps, a progress line, kubectl output, and the summary."""
+    """Steps, a progress line, kubectl output, and the summary. A recording gets all of it but what is live."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, recording: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
+        self._recording = recording
         self._started = time.monotonic()
         self._shown_at = 0.0
         self._status: Status | None = None
 
     def title(self, text: str, details: list[str]) -> None:
         """Open with what this is and what it runs on."""
-        self.console.print(Panel("\n".join(details), title=text, title_align="left", expand=False))
+        self._print(Panel("\n".join(details), title=text, title_align="left", expand=False))
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
@@ -41,9 +43,7 @@ class Display:
             self.console.print(f"{self._clock()} … {text}", soft_wrap=True)
             self._shown_at = time.monotonic()
             yield
-        self.console.print(
-            f"{self._clock()} [green]✔[/] {text} [dim]({time.monotonic() - began:.1f} s)[/]", soft_wrap=True
-        )
+        self._print(f"{self._clock()} [green]✔[/] {text} [dim]({time.monotonic() - began:.1f} s)[/]", soft_wrap=True)
 
     def progress(self, text: str) -> None:
         """Replace the live line; when piped, print a line every few seconds."""
@@ -55,16 +55,16 @@ class Display:
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
-        self.console.print(Text(text), soft_wrap=True)
+        self._print(Text(text), soft_wrap=True)
 
     def command(self, command: str, output: str) -> None:
         """Show a command and what it printed."""
-        self.console.print(Text(f"$ {command}", style="bold"))
-        self.console.print(Text(output.rstrip()), soft_wrap=True)
+        self._print(Text(f"$ {command}", style="bold"))
+        self._print(Text(output.rstrip()), soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """Begin a part."""
-        self.console.rule(f"[bold]{text}", align="left")
+        self._print(Rule(f"[bold]{text}", align="left"))
 
     def summary(self, rows: list[tuple[str, str, bool]]) -> None:
         """Print the numbers; a wrong one is marked."""
@@ -74,11 +74,16 @@ class Display:
         table.add_column()
         for name, value, is_right in rows:
             table.add_row(name, value, "[green]✔[/]" if is_right else "[bold red]wrong[/]")
-        self.console.print(table)
+        self._print(table)
 
     def error(self, text: str) -> None:
         """Print what went wrong."""
-        self.console.print(Text(text, style="bold red"), soft_wrap=True)
+        self._print(Text(text, style="bold red"), soft_wrap=True)
+
+    def _print(self, what: RenderableType, *, soft_wrap: bool = False) -> None:
+        self.console.print(what, soft_wrap=soft_wrap)
+        if self._recording is not None:
+            self._recording.print(what, no_wrap=True, overflow="ellipsis")
 
     def _clock(self) -> str:
         return f"[dim]{time.monotonic() - self._started:5.1f} s[/]"

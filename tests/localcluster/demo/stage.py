@@ -26,13 +26,25 @@ FILTERS = [
 OPERATOR_VALUES: dict[str, Any] = {
     "pollSeconds": 1,
     "statusSeconds": 2,
-    "collector": {"podAnnotations": {"cloudtrail-operator.io/split-stdout": "true"}},
+    "collector": {
+        "podAnnotations": {"cloudtrail-operator.io/split-stdout": "true", "cloudtrail-operator.io/reachable": "true"}
+    },
 }
 
 
 @contextmanager
 def set_stage(display: Display, directory: Path, kind: str | None = None) -> Iterator[Trail]:
     """Bring up AWS, the cluster and the operator; take all down again at the end."""
+    with open_stage(display, directory, kind, storage_name="demo") as trail:
+        with display.step("The operator is installed from its chart and starts"):
+            trail.cluster.create_namespace(NAMESPACE)
+            trail.cluster.install_operator(OPERATOR_VALUES)
+        yield trail
+
+
+@contextmanager
+def open_stage(display: Display, directory: Path, kind: str | None, *, storage_name: str) -> Iterator[Trail]:
+    """Bring up AWS and the cluster, and what a source needs in AWS; nothing of ours is in the cluster yet."""
     with ExitStack() as stack:
         with display.step("AWS comes up (ministack, IAM enforced)"):
             aws = stack.enter_context(running_aws("ministack", directory / "aws", enforce_iam=True))
@@ -41,8 +53,5 @@ def set_stage(display: Display, directory: Path, kind: str | None = None) -> Ite
         display.line(cluster.describe())
         refuse_installed(cluster.api_server)
         with display.step("Bucket, queue, dead-letter queue, notification and role are created"):
-            trail = create_trail(cluster, aws, namespace=NAMESPACE, name=NAME, storage_name="demo")
-        with display.step("The operator is installed from its chart and starts"):
-            cluster.create_namespace(NAMESPACE)
-            cluster.install_operator(OPERATOR_VALUES)
+            trail = create_trail(cluster, aws, namespace=NAMESPACE, name=NAME, storage_name=storage_name)
         yield trail

@@ -59,6 +59,33 @@ def _fill_workload(obj: Json) -> None:
         _fill_pod_spec(template["spec"])
 
 
+def _fill_job(obj: Json) -> None:
+    spec = obj.get("spec") or {}
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    defaults = {
+        "parallelism": 1,
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        "manualSelector": False,
+        "backoffLimit": 2**31 - 1 if "backoffLimitPerIndex" in spec else 6,
+        "podReplacementPolicy": "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed",
+    }
+    for name, value in defaults.items():
+        spec.setdefault(name, value)
+    if isinstance(dig(spec, "template", "spec"), dict):
+        _fill_pod_spec(spec["template"]["spec"])
+
+
+def admit_job(job: Json) -> None:
+    """Give a new Job the selector and its pods the labels that tell them from those of every other. In place."""
+    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+    labels = job["spec"]["template"].setdefault("metadata", {}).setdefault("labels", {})
+    for prefix in ("", "batch.kubernetes.io/"):
+        labels |= {f"{prefix}controller-uid": uid, f"{prefix}job-name": name}
+    job["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+
+
 def _fill_pod(obj: Json) -> None:
     _fill_pod_spec(obj.get("spec") or {})
 
@@ -137,6 +164,41 @@ def _check_workload(obj: Json, old: Json | None) -> list[Cause]:
     return []
 
 
+_FIXED_IN_JOBS = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "selector", "successPolicy")
+
+
+def _check_job(obj: Json, old: Json | None) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    policy = dig(spec, "template", "spec", "restartPolicy")
+    path = "spec.template.spec.restartPolicy"
+    if policy not in ("Never", "OnFailure"):
+        return [Cause(path, 'Required value: valid values: "OnFailure", "Never"', "FieldValueRequired")]
+    if spec.get("podFailurePolicy") and policy != "Never":
+        message = f'Invalid value: "{policy}": only "Never" is supported when podFailurePolicy is specified'
+        return [Cause(path, message)]
+    if spec.get("completionMode") == "Indexed" and spec.get("completions") is None:
+        why = "Required value: when completion mode is Indexed"
+        return [Cause("spec.completions", why, "FieldValueRequired")]
+    return [] if old is None else _check_job_change(spec, old["spec"])
+
+
+def _check_job_change(spec: Json, before: Json) -> list[Cause]:
+    fixed = [name for name in _FIXED_IN_JOBS if spec.get(name) != before.get(name)]
+    if spec.get("template") != before.get("template"):
+        fixed.append("template")
+    findings = [Cause(f"spec.{name}", "Invalid value: field is immutable") for name in fixed]
+    completions = spec.get("completions")
+    if completions == before.get("completions"):
+        return findings
+    if spec.get("completionMode") != "Indexed":
+        return [*findings, Cause("spec.completions", "Invalid value: field is immutable")]
+    # An Indexed Job may grow and shrink as long as all of it runs at once.
+    if completions != spec.get("parallelism"):
+        why = f"Invalid value: {completions}: can only be modified in tandem with spec.parallelism"
+        findings.append(Cause("spec.completions", why))
+    return findings
+
+
 def _check_pod(obj: Json, old: Json | None) -> list[Cause]:
     if old is None and not dig(obj, "spec", "containers"):
         return [Cause("spec.containers", "Required value", "FieldValueRequired")]
@@ -166,6 +228,7 @@ _FILLERS: dict[tuple[str, str], Callable[[Json], None]] = {
     ("", "pods"): _fill_pod,
     ("apps", "deployments"): _fill_workload,
     ("apps", "replicasets"): _fill_workload,
+    ("batch", "jobs"): _fill_job,
 }
 _CHECKERS: dict[tuple[str, str], Callable[[Json, Json | None], list[Cause]]] = {
     ("", "pods"): _check_pod,
@@ -174,4 +237,5 @@ _CHECKERS: dict[tuple[str, str], Callable[[Json, Json | None], list[Cause]]] = {
     ("", "secrets"): _check_immutable_data,
     ("apps", "deployments"): _check_workload,
     ("apps", "replicasets"): _check_workload,
+    ("batch", "jobs"): _check_job,
 }

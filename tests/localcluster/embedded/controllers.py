@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from localcluster.embedded.deployments import DEPLOYMENTS, DeploymentController
 from localcluster.embedded.errors import ApiError
 from localcluster.embedded.garbage import GarbageCollector
-from localcluster.embedded.lifecycle import CRDS, NAMESPACES, PODS, Lifecycle
+from localcluster.embedded.jobs import JobController
+from localcluster.embedded.lifecycle import CRDS, JOBS, NAMESPACES, PODS, Lifecycle
 from localcluster.embedded.namespaces import Terminator
 from localcluster.embedded.replicasets import REPLICASETS, ReplicaSetController
 from localcluster.embedded.resources import Registry, StorageKey
@@ -46,11 +47,13 @@ class Controllers:
         workloads = {DEPLOYMENTS, REPLICASETS, PODS}
         deployments = DeploymentController(store, registry, lifecycle)
         replicasets = ReplicaSetController(store, registry, lifecycle)
+        jobs = JobController(store, registry, lifecycle)
         terminator = Terminator(store, registry, lifecycle)
         collector = GarbageCollector(store, registry, lifecycle)
         self._duties = [
             _Duty(deployments.reconcile, lambda key, _: key in workloads, ticks=True),
             _Duty(replicasets.reconcile, lambda key, _: key in {REPLICASETS, PODS}, ticks=True),
+            _Duty(jobs.reconcile, lambda key, _: key in {JOBS, PODS}, ticks=True),
             _Duty(collector.reconcile, _may_leave_garbage),
             _Duty(terminator.reconcile, _ends_something),
         ]

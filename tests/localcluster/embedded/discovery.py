@@ -25,12 +25,14 @@ _SUBRESOURCE_KINDS: dict[str, Json] = {
     "token": {"kind": "TokenRequest", "group": "authentication.k8s.io", "version": "v1"},
     "binding": {"kind": "Binding"},
     "eviction": {"kind": "Eviction", "group": "policy", "version": "v1"},
+    "proxy": {"kind": "PodProxyOptions"},
 }
 _SUBRESOURCE_VERBS = {
     "token": ["create"],
     "binding": ["create"],
     "eviction": ["create"],
     "log": ["get"],
+    "proxy": ["create", "delete", "get", "patch", "update"],
     "finalize": ["update"],
 }
 _WRITE_PARAMETERS: list[Json] = [

@@ -23,7 +23,7 @@ from localcluster.embedded.errors import (
     unsupported_media_type,
 )
 from localcluster.embedded.jsontypes import Json, clone
-from localcluster.embedded.lifecycle import CRDS, NAMESPACES, PODS, Lifecycle
+from localcluster.embedded.lifecycle import NAMESPACES, PODS, Lifecycle
 from localcluster.embedded.requests import ApiRequest
 from localcluster.embedded.resources import Registry, Resource
 from localcluster.embedded.selectors import Predicate, parse_fields, parse_labels
@@ -238,7 +238,7 @@ def _patched(request: ApiRequest, resource: Resource, obj: Json) -> Json:
     if content_type == patches.MERGE_PATCH:
         patched = patches.apply_merge_patch(obj, patch)
         return clone(patched)
-    if content_type == patches.STRATEGIC_PATCH and not resource.crd and resource.key != CRDS:
+    if content_type == patches.STRATEGIC_PATCH and not resource.crd:
         patched = patches.apply_strategic_patch(obj, patch, resource.schema)
         return clone(patched)
     raise unsupported_media_type(*accepted)

@@ -31,6 +31,7 @@ from localcluster.embedded.store import Store
 
 NAMESPACES = ("", "namespaces")
 PODS = ("", "pods")
+JOBS = ("batch", "jobs")
 CRDS = ("apiextensions.k8s.io", "customresourcedefinitions")
 _SERVER_OWNED = (
     "uid",
@@ -90,7 +91,7 @@ class Lifecycle:
         metadata.pop("managedFields", None)
         self._admit(resource, obj, None, options)
         metadata = obj["metadata"]
-        metadata.update(uid=str(uuid.uuid4()), creationTimestamp=timestamp())
+        metadata.update(uid=metadata.get("uid") or str(uuid.uuid4()), creationTimestamp=timestamp())
         if resource.has_generation:
             metadata["generation"] = 1
         if applied:
@@ -223,6 +224,10 @@ class Lifecycle:
         if resource.key == PODS:
             obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
             admission.admit_pod(self.store, obj)
+        elif resource.key == JOBS:
+            # Its own labels name its uid.
+            obj["metadata"]["uid"] = str(uuid.uuid4())
+            admission.admit_job(obj)
         elif resource.key == NAMESPACES:
             obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
             obj["spec"] = {"finalizers": ["kubernetes"]}

@@ -162,7 +162,7 @@ def _core() -> list[Resource]:
             "Pod",
             "po",
             categories=("all",),
-            subresources=frozenset({"status", "log", "binding", "eviction"}),
+            subresources=frozenset({"status", "log", "proxy", "binding", "eviction"}),
             has_generation=True,
             selectable=ALWAYS_SELECTABLE | _POD_FIELDS,
         ),

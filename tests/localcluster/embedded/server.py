@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from localcluster.embedded import discovery, subresources
+from localcluster.embedded import discovery, proxying, subresources
 from localcluster.embedded.access import (
     ADMIN,
     ANONYMOUS,
@@ -141,6 +141,8 @@ class ApiServer:
             return await self._objects.collection(request, resource)
         if place.subresource in ("", "status", "finalize"):
             return await self._objects.item(request, resource)
+        if place.subresource == "proxy":
+            return await proxying.proxy(request, resource, self._store)
         return await self._subresource(request, resource)
 
     async def _subresource(self, request: ApiRequest, resource: Resource) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcluster.embedded.jsonpaths import read_path
@@ -48,7 +48,12 @@ def render_age(value: Any) -> str:
     """The time since a timestamp in the short form: 42s, 3m5s, 4h, 2d."""
     if not value:
         return "<unknown>"
-    seconds = max(0, int((datetime.now(UTC) - parse_timestamp(str(value))).total_seconds()))
+    return render_duration(datetime.now(UTC) - parse_timestamp(str(value)))
+
+
+def render_duration(duration: timedelta) -> str:
+    """A length of time in the short form."""
+    seconds = max(0, int(duration.total_seconds()))
     unit, index = next((unit, i) for i, unit in enumerate(_UNITS) if seconds >= unit[0] * _SHOWN_FROM[unit[1]])
     count, rest = divmod(seconds, unit[0])
     smaller = rest // _UNITS[index + 1][0] if count < _TWO_UNITS_BELOW[unit[1]] else 0
@@ -174,6 +179,30 @@ def _containers(attribute: str) -> Cell:
     return cell
 
 
+def _job_status(obj: Json) -> str:
+    conditions = {one["type"]: one["status"] for one in dig(obj, "status", "conditions") or []}
+    kinds = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
+    if obj["metadata"].get("deletionTimestamp") and conditions.get("Complete") != "True":
+        return "Terminating"
+    return next((kind for kind in kinds if conditions.get(kind) == "True"), "Running")
+
+
+def _job_completions(obj: Json) -> str:
+    succeeded, wanted = dig(obj, "status", "succeeded") or 0, dig(obj, "spec", "completions")
+    if wanted is not None:
+        return f"{succeeded}/{wanted}"
+    parallelism = dig(obj, "spec", "parallelism") or 0
+    return f"{succeeded}/1 of {parallelism}" if parallelism > 1 else f"{succeeded}/1"
+
+
+def _job_duration(obj: Json) -> str:
+    began, ended = dig(obj, "status", "startTime"), dig(obj, "status", "completionTime")
+    if not began:
+        return ""
+    end = parse_timestamp(ended) if ended else datetime.now(UTC)
+    return render_duration(end - parse_timestamp(began))
+
+
 def _role_reference(obj: Json) -> str:
     return f"{dig(obj, 'roleRef', 'kind')}/{dig(obj, 'roleRef', 'name')}"
 
@@ -223,6 +252,11 @@ _BUILTIN: dict[StorageKey, tuple[Column, ...]] = {
         Column("Current", _at("status", "replicas", default=0), "integer"),
         Column("Ready", _at("status", "readyReplicas", default=0), "integer"),
     ),
+    ("batch", "jobs"): (
+        Column("Status", _job_status),
+        Column("Completions", _job_completions),
+        Column("Duration", _job_duration),
+    ),
     ("policy", "poddisruptionbudgets"): (
         Column("Min Available", _at("spec", "minAvailable", default="N/A")),
         Column("Max Unavailable", _at("spec", "maxUnavailable", default="N/A")),
@@ -243,4 +277,5 @@ _WIDE: dict[StorageKey, tuple[Column, ...]] = {
     ),
     ("apps", "deployments"): _WORKLOAD_WIDE,
     ("apps", "replicasets"): _WORKLOAD_WIDE,
+    ("batch", "jobs"): _WORKLOAD_WIDE,
 }

@@ -7,7 +7,7 @@ import time
 
 import aiohttp
 
-from localcluster.node.addresses import AddressPool
+from localcluster.node.addresses import AddressPool, find_machine_addresses
 from localcluster.node.api import Api, ApiError, Manifest, WatchExpired
 from localcluster.node.layout import PodRecord
 from localcluster.node.log_server import serving_logs
@@ -21,6 +21,8 @@ _PODS = "/api/v1/pods"
 _RETRY_SECONDS = 0.5
 # What a Pod gets at most when the agent itself is stopped.
 _AGENT_GRACE_SECONDS = 10
+REACHABLE = "cloudtrail-operator.io/reachable"
+"""On a Pod, "true": it shall be reachable through the API server's proxy to pods, which refuses loopback addresses."""
 
 
 class NodeAgent:
@@ -30,7 +32,7 @@ class NodeAgent:
         self._api = api
         self._settings = settings
         self._labels: dict[str, str] = build_node(settings)["metadata"]["labels"]
-        self._addresses = AddressPool()
+        self._addresses = AddressPool(find_machine_addresses())
         self._runners: dict[str, PodRunner] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._placements: set[asyncio.Task[None]] = set()
@@ -129,13 +131,20 @@ class NodeAgent:
         record = PodRecord(time.time_ns(), uid, metadata["namespace"], metadata["name"], metadata.get("labels") or {})
         self._settings.layout.add_record(record)
         try:
-            runner = PodRunner(self._api, self._settings, pod, self._addresses.take(uid))
+            runner = PodRunner(self._api, self._settings, pod, self._take_address(pod))
         except (KeyError, TypeError, ValueError, OSError):
             _LOG.exception("pod %s/%s cannot be run", metadata["namespace"], metadata["name"])
             self._addresses.give_back(uid)
             return
         self._runners[uid] = runner
         self._tasks[uid] = asyncio.create_task(self._run_pod(runner))
+
+    def _take_address(self, pod: Manifest) -> str:
+        metadata, containers = pod["metadata"], pod["spec"]["containers"]
+        if (metadata.get("annotations") or {}).get(REACHABLE) != "true":
+            return self._addresses.take(metadata["uid"])
+        ports = [int(port["containerPort"]) for container in containers for port in container.get("ports") or []]
+        return self._addresses.take_outside(metadata["uid"], ports)
 
     def _lose(self, uid: str) -> None:
         if runner := self._runners.get(uid):

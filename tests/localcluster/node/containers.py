@@ -22,6 +22,8 @@ from localcluster.node.stopping import StopOrder, first_of
 
 _LOG = logging.getLogger(__name__)
 _CONFIG_RETRY_SECONDS = 1.0
+# The kubelet's own bound.
+MAX_MESSAGE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class ContainerPlan:
     address: str
     logs: ContainerLogs
     process_id: Path
+    message: Path  # where its program may leave a termination message
     build_program: Callable[[], Awaitable[Program]]
     note: Callable[[str, str, str], None]  # writes a Kubernetes Event: type, reason, message
 
@@ -87,6 +90,7 @@ class Container:
             await self._stop.sleep(_CONFIG_RETRY_SECONDS)
             return None
         started_at = datetime.now(UTC)
+        self._plan.message.write_bytes(b"")
         try:
             process = await ContainerProcess.start(program, self._plan.logs)
         except (StartError, OSError) as error:
@@ -125,6 +129,9 @@ class Container:
         return Terminated(code, reason, started_at, datetime.now(UTC), self._find_message(code))
 
     def _find_message(self, code: int) -> str:
+        """Return what the program left to say; or else, where that is wanted, what it said last."""
+        if message := self._plan.message.read_bytes()[:MAX_MESSAGE_BYTES]:
+            return message.decode(errors="replace")
         wanted = self._plan.manifest.get("terminationMessagePolicy") == "FallbackToLogsOnError" and code != 0
         return self._plan.logs.read_tail() if wanted else ""
 

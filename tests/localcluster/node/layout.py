@@ -53,6 +53,10 @@ class NodeLayout:
         """File that holds the process id of a running container."""
         return self.pod(uid) / f"{container}.pid"
 
+    def termination_message(self, uid: str, container: str) -> Path:
+        """File in which a container's program may say why it ends, in place of /dev/termination-log."""
+        return self.pod(uid) / f"{container}.termination-message"
+
     def read_process_id(self, uid: str, container: str) -> int:
         """Read the process id of a running container. Raises RuntimeError when it does not run."""
         try:

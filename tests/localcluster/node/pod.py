@@ -21,6 +21,7 @@ from localcluster.node.paths import MountPaths
 from localcluster.node.processes import Program
 from localcluster.node.references import ConfigError, References
 from localcluster.node.service_account import write_kubeconfig
+from localcluster.node.service_names import ServiceNames
 from localcluster.node.settings import NodeSettings
 from localcluster.node.status import ContainerView, PodView, Terminated, Waiting, build_status
 from localcluster.node.stopping import StopOrder
@@ -206,14 +207,17 @@ class PodRunner:
     def _build_container(self, manifest: Manifest, policy: str, found: Manifest) -> Container:
         split = (self._pod["metadata"].get("annotations") or {}).get(SPLIT_STDOUT) == "true"
         mounts = self._parts.volumes.map_mounts(manifest)
+        message = self._settings.layout.termination_message(self.uid, manifest["name"])
+        names = ServiceNames(self._api)
 
         async def build_program() -> Program:
             self._parts.volumes.create_sub_paths(manifest)
             environment = await build_environment(
-                manifest, self._parts.references, mounts, self._build_base_environment(mounts)
+                manifest, self._parts.references, mounts, self._build_base_environment(mounts, message)
             )
             directory = mounts.find(manifest.get("workingDir") or "") or self._directory
-            return Program(build_command(manifest, environment, mounts), environment, directory)
+            command = [await names.replace(part) for part in build_command(manifest, environment, mounts)]
+            return Program(command, environment, directory)
 
         plan = ContainerPlan(
             manifest=rewrite_commands(manifest, mounts),
@@ -221,6 +225,7 @@ class PodRunner:
             grace_seconds=self._grace_seconds,
             address=self._address,
             logs=ContainerLogs(self._settings.layout.pod_logs(self.uid), manifest["name"], split),
+            message=message,
             process_id=self._settings.layout.process_id(self.uid, manifest["name"]),
             build_program=build_program,
             note=self._notes.write,
@@ -228,16 +233,17 @@ class PodRunner:
         back_off = BackOff(self._settings.back_off_seconds)
         return Container(plan, build_first_view(manifest, found), self._stop, back_off, self._dirty.set)
 
-    def _build_base_environment(self, mounts: MountPaths) -> Mapping[str, str]:
+    def _build_base_environment(self, mounts: MountPaths, message: Path) -> Mapping[str, str]:
         temporary = mounts.find("/tmp") or self._directory / "tmp"  # noqa: S108 - a mount path, not a file of ours
         temporary.mkdir(parents=True, exist_ok=True)
         base = {
             "PATH": self._settings.path_prefix + "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self._directory),
-            "HOSTNAME": self._pod["metadata"]["name"],
+            "HOSTNAME": self._pod["spec"].get("hostname") or self._pod["metadata"]["name"],
             "TMPDIR": str(temporary),
             "LANG": "C.UTF-8",
             "CLOUDTRAIL_LISTEN_HOST": self._address,
+            "CLOUDTRAIL_TERMINATION_LOG": str(message),
             **self._settings.environment,
         }
         return base | ({"KUBECONFIG": str(self._kubeconfig)} if self._kubeconfig else {})

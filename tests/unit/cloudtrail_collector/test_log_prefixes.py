@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from cloudtrail_collector.core.interval import Interval
 from cloudtrail_collector.core.log_prefixes import Folder, LogSelection, find_prefixes
+from cloudtrail_spec.interval import Interval
 
 ONE, OTHER = "111122223333", "444455556666"
 ORG = "o-abc123"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cloudtrail_operator.__main__ import main
-from cloudtrail_operator.aws_setup.key_prefix import build_key_pattern, find_log_prefix, find_trail_prefix
+from cloudtrail_operator.aws_setup.key_prefix import build_key_pattern, find_trail_prefix
+from cloudtrail_spec.log_prefix import find_log_prefix
 from support.aws_setups import (
     ACCOUNT,
     ARCHIVE,
@@ -111,6 +112,26 @@ def test_t17_t52_no_reader_may_write_and_no_action_is_a_pattern(
         for resource in [resources] if isinstance(resources, str) else resources:
             assert resource.startswith("arn:") or sid == "ReadDigestKeys"
             assert "*" not in resource.removesuffix("AWSLogs/*") or sid == "ReadDigestKeys"
+
+
+KEYS = [{"fingerprint": "0" * 32, "value": "A" * 120}]
+
+
+@pytest.mark.parametrize(
+    ("integrity", "also", "asks"),
+    [
+        ({"mode": "Report"}, (), True),
+        ({"mode": "Enforce", "publicKeys": KEYS}, (), False),
+        ({"mode": "Report", "publicKeys": KEYS}, ("--also", "verify"), True),
+    ],
+)
+def test_integrity_needs_to_list_and_public_keys_unless_they_are_given(
+    integrity: dict[str, Any], also: tuple[str, ...], asks: bool, ask: Ask
+) -> None:
+    statements = by_sid(ask("policy", *also, integrity=integrity, prefix="audit/"))
+    assert statements["ListLogFiles"]["Condition"] == {"StringLike": {"s3:prefix": "audit/AWSLogs/*"}}
+    assert ("ReadDigestKeys" in statements) is asks
+    assert statements["ReadLogFiles"]["Resource"] == f"arn:aws:s3:::{BUCKET}/audit/AWSLogs/*"
 
 
 def test_mode_test_needs_no_right_to_delete(ask: Ask) -> None:
@@ -414,8 +435,10 @@ def test_a_source_is_found_among_others_and_on_standard_input(tmp_path: Path) ->
     assert by_sid(json.loads(answer.stdout))["ReadLogFiles"]["Resource"] == "arn:aws:s3:::other-bucket/AWSLogs/*"
 
 
-def test_run_loads_nothing_of_these_commands() -> None:
+def test_run_loads_nothing_of_the_templates() -> None:
+    """It publishes policies and trusts."""
     script = "import sys, cloudtrail_operator.__main__; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True).stdout
     assert "cloudtrail_operator.main" in loaded.split()
-    assert not [name for name in loaded.split() if re.match(r"cloudtrail_operator\.(commands|aws_setup)", name)]
+    templates = r"cloudtrail_operator\.(commands\.aws|aws_setup\.(cloudformation|hcl|stack|terraform))"
+    assert not [name for name in loaded.split() if re.match(templates, name)]

@@ -60,6 +60,7 @@ def test_first_visit_has_every_condition() -> None:
         "NotificationsAccepted",
         "TestModeSafe",
         "NoFeedbackLoop",
+        "NoSetupProblem",
         "DataFlowing",
         "Lagging",
         "DeadLettering",

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from lupa import lua51
 
 from cloudtrail_operator.core.evaluation import evaluate, evaluate_failure, evaluate_problem
 from cloudtrail_operator.core.findings import Verdict
@@ -19,6 +18,7 @@ from cloudtrail_operator.core.status import StatusTimes, build_status
 from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.source import CloudTrailSourceSpec
 from cloudtrail_spec.status import CloudTrailSourceStatus
+from support.gitops_tools import ask_argo, compute_kstatus
 from support.observations import build_answer, build_pod, build_wanted, observe, observe_source
 from support.pods import build_check
 
@@ -92,42 +92,13 @@ def _build(name: str, generation: int = 1) -> Manifest:
     return {"metadata": {"name": "trail", "generation": generation}, "status": dumped}
 
 
-def _compute_kstatus(source: Manifest) -> str:
-    """Apply kstatus' rules to a source, in their order."""
-    if "deletionTimestamp" in source["metadata"]:
-        return "Terminating"
-    if source["status"]["observedGeneration"] != source["metadata"]["generation"]:
-        return "InProgress"
-    for condition in source["status"].get("conditions", []):
-        if (condition["type"], condition["status"]) == ("Reconciling", "True"):
-            return "InProgress"
-        if (condition["type"], condition["status"]) == ("Stalled", "True"):
-            return "Failed"
-    ready = [item["status"] for item in source["status"].get("conditions", []) if item["type"] == "Ready"]
-    return "Current" if ready == ["True"] else "InProgress"
-
-
-def _ask_argo(source: Manifest) -> tuple[str, str]:
-    """Run the health check as Argo CD does: `obj` is the source, and of Lua's libraries there is next to nothing."""
-    lua = lua51.LuaRuntime(register_eval=False, register_builtins=False)
-    script = (GITOPS / "argocd-health.lua").read_text(encoding="utf-8")
-    run = lua.execute(
-        "return function(script, object)"
-        " local check = loadstring(script)"
-        " setfenv(check, {obj = object, ipairs = ipairs})"
-        " return check() end"
-    )
-    health = run(script, lua.table_from(source, recursive=True))
-    return health["status"], health["message"]
-
-
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_kstatus_reads_the_status_as_meant(name: str) -> None:
     """ST-07."""
     source = _build(name)
-    assert _compute_kstatus(source) == SITUATIONS[name][2]
-    assert _compute_kstatus(_build(name, generation=2)) == "InProgress"
-    assert _compute_kstatus({**source, "metadata": {"deletionTimestamp": "…"}}) == "Terminating"
+    assert compute_kstatus(source) == SITUATIONS[name][2]
+    assert compute_kstatus(_build(name, generation=2)) == "InProgress"
+    assert compute_kstatus({**source, "metadata": {"deletionTimestamp": "…"}}) == "Terminating"
     types = [item["type"] for item in source["status"]["conditions"] if item["status"] == "True"]
     assert not {"Reconciling", "Stalled"} <= set(types)
     assert len(types) == len(set(types))
@@ -137,24 +108,24 @@ def test_kstatus_reads_the_status_as_meant(name: str) -> None:
 def test_argo_reads_the_status_as_meant(name: str) -> None:
     """ST-21."""
     source = _build(name)
-    health, message = _ask_argo(source)
+    health, message = ask_argo(source)
     assert health == SITUATIONS[name][3]
     told = [f"{item['reason']}: {item['message']}" for item in source["status"]["conditions"]]
     assert message in told
-    assert _ask_argo(_build(name, generation=2))[0] == "Progressing"
+    assert ask_argo(_build(name, generation=2))[0] == "Progressing"
 
 
 @pytest.mark.parametrize("status", [None, {"observedGeneration": -1}, {"observedGeneration": 1}], ids=str)
 def test_argo_waits_for_a_source_that_nobody_has_looked_at(status: Manifest | None) -> None:
     source = {"metadata": {"generation": 1}} | ({} if status is None else {"status": status})
-    assert _ask_argo(source)[0] == "Progressing"
+    assert ask_argo(source)[0] == "Progressing"
 
 
 @pytest.mark.parametrize("reason", sorted(LASTING_REASONS))
 def test_argo_waits_for_whatever_will_stall(reason: Reason) -> None:
     status = build_status(observe_source(1), _judge(_refuse(reason)), BLANK, StatusTimes(START, STALL))
     dumped = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert _ask_argo({"metadata": {"generation": 1}, "status": dumped})[0] == "Progressing"
+    assert ask_argo({"metadata": {"generation": 1}, "status": dumped})[0] == "Progressing"
 
 
 def test_health_check_knows_only_reasons_that_exist() -> None:

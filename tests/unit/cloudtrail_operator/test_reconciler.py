@@ -11,7 +11,7 @@ from cloudtrail_operator.adapters.clock import SystemClock
 from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.core.names import FIELD_MANAGER, Manifest
 from cloudtrail_operator.core.notices import Notice
-from cloudtrail_operator.core.source import Source, SourceKey
+from cloudtrail_operator.core.source import Owner, SourceKey
 from cloudtrail_operator.errors import UnreachableError
 from cloudtrail_operator.ports import Page
 from cloudtrail_operator.reconcile.engine import Engine
@@ -57,7 +57,7 @@ class Server:
     async def fetch(self, address: str) -> CollectorReport | None:
         raise AssertionError(address)
 
-    async def record(self, source: Source, notice: Notice) -> None:
+    async def record(self, owner: Owner, notice: Notice) -> None:
         """Keep nothing."""
 
 

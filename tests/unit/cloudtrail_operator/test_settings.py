@@ -16,7 +16,7 @@ IMAGE = {"CLOUDTRAIL_OPERATOR_COLLECTOR_IMAGE": "example.com/c:1"}
 def test_defaults() -> None:
     settings = read_settings(IMAGE)
     assert (settings.poll_seconds, settings.status_seconds, settings.stall_seconds) == (15, 60, 300)
-    assert (settings.listen_host, settings.listen_port, settings.watch_namespaces) == ("0.0.0.0", 8080, ())
+    assert (settings.listen_host, settings.listen_port, settings.watch_namespaces) == (None, 8080, ())
 
 
 def test_namespaces_are_split() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cloudtrail_operator.core.kinds import Kind
+from cloudtrail_operator.core.kinds import BACKFILLS, Kind
 from cloudtrail_operator.core.source import SourceKey
 from cloudtrail_operator.reconcile.store import Store
 
@@ -73,3 +73,22 @@ def test_resource_without_a_source_is_ignored() -> None:
     stranger = _child(1)
     del stranger["metadata"]["labels"]
     assert not store.put(Kind.SERVICE, stranger)
+
+
+def test_stores_of_sources_and_of_backfills_keep_what_is_their_own() -> None:
+    """Each is told everything; labels that a person put on a resource of ours make it nobody's child."""
+    sources, backfills = Store(), Store(BACKFILLS)
+    labels = {"cloudtrail-operator.io/source": "a", "cloudtrail-operator.io/backfill": "a"}
+    metadata = {"namespace": "team", "name": "a", "uid": "1", "resourceVersion": "1", "labels": labels}
+    source, backfill = {"metadata": metadata, "spec": {}}, {"metadata": metadata, "spec": {}}
+    note = {"kind": "ConfigMap", "metadata": metadata | {"labels": {"cloudtrail-operator.io/backfill": "a"}}}
+    known = {
+        (kind, store.family.owner): store.put(kind, manifest)
+        for store in (sources, backfills)
+        for kind, manifest in ((Kind.SOURCE, source), (Kind.BACKFILL, backfill), (Kind.CONFIG_MAP, note))
+    }
+    assert {pair for pair, is_news in known.items() if is_news} == {
+        (Kind.SOURCE, Kind.SOURCE),
+        (Kind.BACKFILL, Kind.BACKFILL),
+        (Kind.CONFIG_MAP, Kind.BACKFILL),
+    }

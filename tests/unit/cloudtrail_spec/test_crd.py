@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from cloudtrail_spec.crd import PLURAL, build_source_crd, render_yaml
+from cloudtrail_spec.crd import BACKFILL_PLURAL, PLURAL, build_crds, render_yaml
 
 ROOT = Path(__file__).parents[3]
-GENERATED = (ROOT / "crds" / f"{PLURAL}.yaml", ROOT / "charts" / "cloudtrail-operator" / "files" / f"{PLURAL}.yaml")
+FOLDERS = (ROOT / "crds", ROOT / "charts" / "cloudtrail-operator" / "files")
+KINDS = (PLURAL, BACKFILL_PLURAL)
+NOTES = f"{PLURAL}.status.operator"
 
 
-def _schema() -> dict[str, Any]:
-    version: dict[str, Any] = build_source_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+def _schema(plural: str) -> dict[str, Any]:
+    version: dict[str, Any] = build_crds()[plural]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return version
 
 
@@ -27,12 +29,19 @@ def _nodes(
             yield from _nodes(node[name], f"{path}[]", in_list=True)
 
 
-SPEC_AND_STATUS = [entry for entry in _nodes(_schema()) if entry[0].startswith((".spec", ".status"))]
+SPEC_AND_STATUS = [
+    entry
+    for plural in KINDS
+    for entry in _nodes(_schema(plural), plural)
+    if entry[0].startswith((f"{plural}.spec", f"{plural}.status"))
+]
 
 
-@pytest.mark.parametrize("path", GENERATED, ids=["crds", "chart"])
-def test_checked_in_yaml_is_what_the_models_say(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == render_yaml(build_source_crd()), "stale: run `make generate`"
+@pytest.mark.parametrize("folder", FOLDERS, ids=["crds", "chart"])
+@pytest.mark.parametrize("plural", KINDS)
+def test_checked_in_yaml_is_what_the_models_say(folder: Path, plural: str) -> None:
+    text = (folder / f"{plural}.yaml").read_text(encoding="utf-8")
+    assert text == render_yaml(build_crds()[plural]), "stale: run `make generate`"
 
 
 def test_every_field_explains_itself() -> None:
@@ -47,7 +56,7 @@ def test_every_string_list_map_and_number_is_bounded() -> None:
         path
         for path, node, _ in SPEC_AND_STATUS
         if not any(bound in node for bound in bounds.get(node.get("type", ""), (node.get("type"), "type")))
-        or ("additionalProperties" in node and "maxProperties" not in node and path != ".status.operator")
+        or ("additionalProperties" in node and "maxProperties" not in node and path != NOTES)
     ]
     assert unbounded == []
 
@@ -61,10 +70,12 @@ def test_numbers_have_a_format() -> None:
     assert [path for path, node, _ in SPEC_AND_STATUS if node.get("type") == "integer" and "format" not in node] == []
 
 
-def test_source_that_nobody_looked_at_is_not_current() -> None:
-    assert _schema()["properties"]["status"]["default"] == {"observedGeneration": -1}
+@pytest.mark.parametrize("plural", KINDS)
+def test_resource_that_nobody_looked_at_is_not_current(plural: str) -> None:
+    assert _schema(plural)["properties"]["status"]["default"] == {"observedGeneration": -1}
 
 
-def test_client_side_apply_can_carry_the_crd() -> None:
+@pytest.mark.parametrize("plural", KINDS)
+def test_client_side_apply_can_carry_the_crd(plural: str) -> None:
     """kubectl apply keeps the manifest in an annotation, which may have 262,144 bytes."""
-    assert len(json.dumps(build_source_crd())) < 200_000
+    assert len(json.dumps(build_crds()[plural])) < 200_000

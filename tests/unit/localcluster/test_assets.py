@@ -1,5 +1,6 @@
 """Programs are found where they are promised to be, and a wrong promise is not passed over."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,16 @@ def test_named_assets_that_are_incomplete_are_refused(monkeypatch: pytest.Monkey
         assets.find_control_plane()
 
 
-def test_helm_is_unpacked_once(tmp_path: Path) -> None:
-    helm = assets.find_helm()
+@pytest.mark.parametrize("major", [3, 4])
+def test_helm_is_unpacked_once(tmp_path: Path, major: int) -> None:
+    helm = assets.find_helm(major)
     assert helm.is_relative_to(tmp_path / "cache")
     assert helm.stat().st_mode & 0o111
     before = helm.stat().st_mtime_ns
-    assert assets.find_helm().stat().st_mtime_ns == before
+    assert assets.find_helm(major).stat().st_mtime_ns == before
     assert [path.name for path in helm.parent.iterdir()] == ["helm"]
+    version = subprocess.run([helm, "version", "--short"], capture_output=True, text=True, check=True).stdout
+    assert version.startswith(f"v{major}.")
 
 
 def test_kubectl_is_the_environments_own() -> None:

@@ -1,5 +1,6 @@
 """The rules of the node agent that need neither a process nor an API server."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcluster.node.__main__ import parse_arguments
-from localcluster.node.addresses import AddressPool
+from localcluster.node.addresses import AddressPool, is_port_free
 from localcluster.node.api import Manifest
 from localcluster.node.backoff import BackOff
 from localcluster.node.environment import build_command, expand, resolve_resource
@@ -108,6 +109,26 @@ def test_address_is_free_again_after_its_pod() -> None:
     address = pool.take("a")
     pool.give_back("a")
     assert pool.take("a") == address
+
+
+def test_pod_that_asks_for_it_gets_an_outside_address_while_there_is_one() -> None:
+    pool = AddressPool(["192.0.2.7"], lambda _address, _port: True)
+    assert pool.take_outside("a", [8080]) == "192.0.2.7"
+    assert pool.take_outside("b", [8080]).startswith("127.")
+    pool.give_back("a")
+    assert pool.take_outside("c", [8080]) == "192.0.2.7"
+
+
+def test_outside_address_is_passed_over_where_somebody_listens_already() -> None:
+    pool = AddressPool(["192.0.2.7", "192.0.2.8"], lambda address, port: (address, port) != ("192.0.2.7", 8080))
+    assert pool.take_outside("a", [9000, 8080]) == "192.0.2.8"
+
+
+def test_port_with_a_listener_is_not_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert not is_port_free("127.0.0.1", port)
+    assert is_port_free("127.0.0.1", port)
 
 
 def test_first_restart_is_immediate_then_delays_double_up_to_a_limit() -> None:

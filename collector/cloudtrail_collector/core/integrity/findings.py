@@ -53,6 +53,11 @@ class FindingKind(StrEnum):
         """Whether it says only that something could not be read, and nothing about what it holds."""
         return self in {FindingKind.DIGEST_UNREADABLE, FindingKind.LOG_UNREADABLE}
 
+    @property
+    def leaves_open(self) -> bool:
+        """Whether it is a problem that says only that something could not be proven: no sign that anything was done."""
+        return self in _OPEN
+
 
 _SENTENCES = {
     FindingKind.DIGEST_ALTERED: "The digest file is not what CloudTrail signed.",
@@ -85,6 +90,13 @@ _NOTICES = {
     FindingKind.CHAIN_ELSEWHERE,
     FindingKind.TIME_GAP,
     FindingKind.LOG_NOT_YET_COVERED,
+}
+_OPEN = {
+    FindingKind.DIGEST_UNREADABLE,
+    FindingKind.ALGORITHM_UNKNOWN,
+    FindingKind.PUBLIC_KEY_UNKNOWN,
+    FindingKind.LOG_UNREADABLE,
+    FindingKind.LOG_UNVERIFIABLE,
 }
 
 

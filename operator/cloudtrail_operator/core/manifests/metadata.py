@@ -8,25 +8,23 @@ from cloudtrail_operator.core.names import (
     MANIFEST_HASH_ANNOTATION,
     SOURCE_API_VERSION,
     Manifest,
-    child_labels,
 )
-from cloudtrail_operator.core.source import Source
-from cloudtrail_spec.crd import KIND
+from cloudtrail_operator.core.source import Owner
 
 
-def build_metadata(source: Source, name: str, annotations: dict[str, str] | None = None) -> Manifest:
-    """Build a child's metadata. The controller reference makes Kubernetes delete the child with its source."""
+def build_metadata(owner: Owner, name: str, annotations: dict[str, str] | None = None) -> Manifest:
+    """Build a child's metadata. The controller reference makes Kubernetes delete the child with its owner."""
     return {
         "name": name,
-        "namespace": source.key.namespace,
-        "labels": child_labels(source.key.name),
+        "namespace": owner.key.namespace,
+        "labels": owner.labels,
         "annotations": {ARGO_IGNORE_ANNOTATION: "true"} | (annotations or {}),
         "ownerReferences": [
             {
                 "apiVersion": SOURCE_API_VERSION,
-                "kind": KIND,
-                "name": source.key.name,
-                "uid": source.uid,
+                "kind": owner.kind,
+                "name": owner.key.name,
+                "uid": owner.uid,
                 "controller": True,
                 "blockOwnerDeletion": True,
             }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudtrail_collector.core.interval import Interval, IntervalError, parse_interval
+from cloudtrail_spec.interval import Interval, IntervalError, parse_interval
 
 NOW = datetime(2023, 4, 20, 12, 30, 15, tzinfo=UTC)
 

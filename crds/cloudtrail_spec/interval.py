@@ -1,5 +1,7 @@
 """Turns what a person writes for a stretch of time, such as 5d or 5d-2d, into two instants.
 
+The collector's commands read it, and the operator reads it in a backfill.
+
 Each end is an instant (2021-03-30T18:07:17Z) or a duration (w, d, h, m, s), which means so long before now; without a second
 end the interval lasts until now. So 2023-04-05T06:00:00Z-5d ends five days before now, not five days after the instant, as
 in Falco's CloudTrail plugin.
@@ -15,6 +17,8 @@ _INSTANT = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _END = rf"{_DURATION.pattern}|{_INSTANT.pattern}"
 # An instant has dashes itself: the one that parts the ends is found by what stands behind it.
 _RANGE = re.compile(rf"(?P<start>.*?)\s*-\s*(?P<end>{_END})")
+INTERVAL_PATTERN = "^E(-E)?$".replace("E", "([0-9]{1,9}[wdhms]|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)")
+"""What an interval without blanks looks like, for a schema. Whether it makes sense, only parse_interval tells."""
 FORMS = "5d, 5d-2d, 2021-03-30T18:07:17Z, 2021-03-30T18:07:17Z-2021-03-31T00:00:00Z or 2021-03-30T18:07:17Z-5d"
 
 
