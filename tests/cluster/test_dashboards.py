@@ -101,6 +101,7 @@ def _build_spec(sink: HttpSinkServer, rejects: HttpSinkServer) -> Json:
         "deadLetterSink": {"name": "rejects", "http": {"url": rejects.url}},
         "filters": [{"name": "noise", "ruleSet": "read-only-noise"}],
         "mask": [{"preset": "SourceIPs"}],
+        "integrity": {"mode": "Report"},
         "metrics": [
             {"name": "cis", "preset": "cis-aws-foundations"},
             {"name": "all", "fieldSelectors": everything, "labels": LABELS},
