@@ -1,4 +1,6 @@
-"""For all tests: third-party records are read where there are some; how long an example takes is no property."""
+"""For all tests: third-party records are read where there are some; an example may take long; Ctrl-C is heard."""
+
+import signal
 
 import pytest
 from hypothesis import settings
@@ -8,6 +10,10 @@ from support.real_records import TEST_DATA
 # A busy machine must not fail a property; pytest-timeout ends what hangs.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A shell's background job ignores Ctrl-C, and so would every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
