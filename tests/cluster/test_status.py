@@ -215,21 +215,21 @@ def test_gitops_finds_nothing_to_correct(site: Site, stub: CollectorStub) -> Non
 
 def test_health_check_is_installed_beside_what_argo_cd_has(site: Site) -> None:
     """The command of the document, in another namespace, without the pipe."""
-    (line,) = re.findall(r"--from-file=(\S+)", (DOCS / "argocd.md").read_text(encoding="utf-8"))
-    key, _, path = line.partition("=")
-    assert path == "docs/gitops/argocd-health.lua"
+    lines = re.findall(r"--from-file=(\S+)", (DOCS / "argocd.md").read_text(encoding="utf-8"))
+    keys = [line.partition("=")[0] for line in lines]
+    assert {line.partition("=")[2] for line in lines} == {"docs/gitops/argocd-health.lua"}
     site.kubectl("create", "configmap", "argocd-cm", "--from-literal=url=https://argo.example.com")
-    lua = DOCS / Path(path).name
-    made = site.kubectl(
-        "create", "configmap", "argocd-cm", f"--from-file={key}={lua}", "--dry-run=client", "-o", "yaml"
-    )
+    lua = DOCS / "argocd-health.lua"
+    files = [f"--from-file={key}={lua}" for key in keys]
+    made = site.kubectl("create", "configmap", "argocd-cm", *files, "--dry-run=client", "-o", "yaml")
     site.server.kubectl(
         "-n", site.namespace, "apply", "--server-side", "--field-manager=cloudtrail-health", "-f", "-", input=made
     )
     found = site.get("configmap/argocd-cm")
     assert found is not None
-    assert found["data"] == {"url": "https://argo.example.com", key: lua.read_text(encoding="utf-8")}
-    assert key == "resource.customizations.health.cloudtrail-operator.io_CloudTrailSource"
+    assert found["data"] == {"url": "https://argo.example.com"} | dict.fromkeys(keys, lua.read_text(encoding="utf-8"))
+    prefix = "resource.customizations.health.cloudtrail-operator.io_"
+    assert keys == [f"{prefix}CloudTrailSource", f"{prefix}CloudTrailBackfill"]
 
 
 def test_every_source_has_metrics_until_it_is_gone(site: Site, stub: CollectorStub) -> None:

@@ -89,7 +89,8 @@ def test_a_second_signal_ends_at_once(
     wait_until(lambda: collector.read_status()["state"] == "Draining", "the drain to begin")
     collector.signal(signal.SIGTERM)
     assert collector.wait(10) == 1
-    assert count_messages(aws, storage.queue_url) == (1, 0)
+    # It is given back at once. Its own last request to receive, which nobody hears any more, may still get it.
+    assert sum(count_messages(aws, storage.queue_url)) == 1
 
 
 def test_a_missing_queue_is_named_and_its_return_is_noticed(
