@@ -41,17 +41,21 @@ class VisibilityChange:
     seconds: int
 
 
-class MessageQueue(Protocol):
-    """An SQS queue. Every method raises AwsError when the whole request failed."""
-
-    def receive(self, limit: int, wait_seconds: int) -> list[Message]:
-        """Receive up to `limit` (1-10) messages, waiting for the first."""
+class MessageDeletion(Protocol):
+    """What deletes messages."""
 
     def delete(self, receipt_handles: Sequence[str]) -> dict[str, AwsError]:
         """Delete up to ten messages; returns what failed, by receipt handle.
 
-        A receipt that is no longer valid fails with ReceiptLostError.
+        A receipt that is no longer valid fails with ReceiptLostError. Raises AwsError when the whole request failed.
         """
+
+
+class MessageQueue(MessageDeletion, Protocol):
+    """An SQS queue. Every method raises AwsError when the whole request failed."""
+
+    def receive(self, limit: int, wait_seconds: int) -> list[Message]:
+        """Receive up to `limit` (1-10) messages, waiting for the first."""
 
     def change_visibility(self, changes: Sequence[VisibilityChange]) -> dict[str, AwsError]:
         """Change up to ten messages; returns what failed, like `delete`."""

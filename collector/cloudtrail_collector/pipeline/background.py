@@ -1,4 +1,4 @@
-"""A part of the collector that runs in a thread of its own until it is told to stop."""
+"""Parts of the collector that run in threads of their own: one until it is told to stop, or some until the process ends."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -30,3 +30,25 @@ class Background(ABC):
     @abstractmethod
     def _run(self) -> None:
         """Work until `_stopping` is set."""
+
+
+class WorkerThreads(ABC):
+    """A fixed number of threads that do the same, for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+
+    def start(self, count: int) -> None:
+        """Start the threads."""
+        for number in range(count):
+            thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def are_alive(self) -> bool:
+        """Tell whether every thread runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Work without end."""

@@ -19,7 +19,7 @@ from cloudtrail_collector.core.backoff import build_retry_delay
 from cloudtrail_collector.errors import AwsError, ReceiptLostError
 from cloudtrail_collector.pipeline.ledger import Ledger
 from cloudtrail_collector.pipeline.returning import REQUEST_SIZE
-from cloudtrail_collector.ports import Message, MessageQueue
+from cloudtrail_collector.ports import Message, MessageDeletion
 from cloudtrail_collector.telemetry import Telemetry
 
 # At 100 messages a second every request is full; a quiet queue waits this much longer for nothing else.
@@ -41,7 +41,7 @@ class _Entry:
 class Deleter:
     """Threads that delete what workers have finished."""
 
-    def __init__(self, queue: MessageQueue, ledger: Ledger, telemetry: Telemetry) -> None:
+    def __init__(self, queue: MessageDeletion, ledger: Ledger, telemetry: Telemetry) -> None:
         self._queue = queue
         self._ledger = ledger
         self._telemetry = telemetry

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cloudtrail_collector.core.backfill.units import FoundObject
 from cloudtrail_collector.core.dead_letter import Origin
+from cloudtrail_collector.pipeline.background import WorkerThreads
 from cloudtrail_collector.pipeline.collect import FLUSH_SECONDS, MessageCollector
 from cloudtrail_collector.telemetry import Telemetry
 
@@ -46,25 +47,14 @@ class _Batch:
             return dict(self._failed)
 
 
-class ObjectDelivery:
+class ObjectDelivery(WorkerThreads):
     """A fixed number of threads that read objects; the memory that these take is bounded by the collector's budget."""
 
     def __init__(self, collector: MessageCollector, telemetry: Telemetry) -> None:
+        super().__init__()
         self._collector = collector
         self._telemetry = telemetry
         self._waiting: queue.SimpleQueue[_Task] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-
-    def start(self, count: int) -> None:
-        """Start the threads."""
-        for number in range(count):
-            thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def are_alive(self) -> bool:
-        """Tell whether every thread runs."""
-        return all(thread.is_alive() for thread in self._threads)
 
     def deliver(self, objects: Sequence[FoundObject]) -> dict[FoundObject, str]:
         """Deliver objects; returns what failed, with the reasons."""

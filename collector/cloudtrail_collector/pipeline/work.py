@@ -2,13 +2,13 @@
 
 import queue
 import random
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudtrail_collector.core.backoff import build_return_delay
 from cloudtrail_collector.core.notification import ObjectRef
+from cloudtrail_collector.pipeline.background import WorkerThreads
 from cloudtrail_collector.pipeline.collect import MessageCollector, Outcome
 from cloudtrail_collector.pipeline.deletion import Deleter
 from cloudtrail_collector.pipeline.ledger import Ledger
@@ -29,7 +29,7 @@ class _Task:
     proofs: Mapping[ObjectRef, str] | None = None
 
 
-class Workers:
+class Workers(WorkerThreads):
     """A fixed number of threads; what may wait for them, and for sinks, is bounded by the ledger.
 
     `deleter` gets what is delivered; without one, as in mode Test, it is held. With a `gate` nothing is collected that it
@@ -45,6 +45,7 @@ class Workers:
         deleter: Deleter | None,
         gate: "ProofGate | None" = None,
     ) -> None:
+        super().__init__()
         self._collector = collector
         self._messages = messages
         self._ledger = ledger
@@ -52,18 +53,6 @@ class Workers:
         self._deleter = deleter
         self._gate = gate
         self._waiting: queue.SimpleQueue[_Task] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-
-    def start(self, count: int) -> None:
-        """Start the threads."""
-        for number in range(count):
-            thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def are_alive(self) -> bool:
-        """Tell whether every thread runs."""
-        return all(thread.is_alive() for thread in self._threads)
 
     def submit(self, message: Message) -> None:
         """Leave a claimed message to the next free worker."""

@@ -6,12 +6,11 @@ from cloudtrail_collector.errors import AwsError, ReceiptLostError
 from cloudtrail_collector.metrics import Metrics
 from cloudtrail_collector.pipeline.deletion import Deleter
 from cloudtrail_collector.pipeline.ledger import Bounds, Ledger
-from cloudtrail_collector.ports import Message, VisibilityChange
+from cloudtrail_collector.ports import Message
 from cloudtrail_collector.status_board import StatusBoard
 from cloudtrail_collector.telemetry import Telemetry
 from cloudtrail_spec.conditions import ConditionStatus, ConditionType, Reason
 from cloudtrail_spec.pipeline import Mode
-from cloudtrail_spec.report import QueueFigures
 from support.pods import wait_until
 
 
@@ -29,15 +28,6 @@ class FakeQueue:
         self.requests: list[list[str]] = []
         self.refused: dict[str, AwsError] = {}
         self.broken = False
-
-    def receive(self, limit: int, wait_seconds: int) -> list[Message]:
-        raise NotImplementedError
-
-    def change_visibility(self, changes: Sequence[VisibilityChange]) -> dict[str, AwsError]:
-        raise NotImplementedError
-
-    def read_figures(self) -> QueueFigures:
-        raise NotImplementedError
 
     def delete(self, receipt_handles: Sequence[str]) -> dict[str, AwsError]:
         self.requests.append(list(receipt_handles))
