@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 
+from cloudtrail_operator.core.change import Change, find_change
 from cloudtrail_operator.core.findings import Finding, Verdict, date_findings
 from cloudtrail_operator.core.merge import FIGURES
 from cloudtrail_operator.core.source import Source
@@ -51,31 +51,6 @@ def _build_conditions(
     return date_findings(findings, previous.conditions, source.generation, now)
 
 
-class Change(Enum):
-    """How a new status differs from the one before."""
-
-    NONE = "none"
-    MINOR = "minor"
-    """In figures and wording only: written at a slow pace."""
-    MAJOR = "major"
-    """In what people and machines wait for: written at once."""
-
-
 def compare(new: CloudTrailSourceStatus, previous: CloudTrailSourceStatus) -> Change:
     """Compare a new status with the one before."""
-    new, previous = _sort(new), _sort(previous)
-    if new == previous:
-        return Change.NONE
-    return Change.MINOR if _essence(new) == _essence(previous) else Change.MAJOR
-
-
-def _sort(status: CloudTrailSourceStatus) -> CloudTrailSourceStatus:
-    """Sort the conditions: to the API server they are a map, and one that is new may come behind the others."""
-    conditions = sorted(status.conditions, key=lambda condition: condition.type)
-    return status.model_copy(update={"conditions": tuple(conditions)})
-
-
-def _essence(status: CloudTrailSourceStatus) -> CloudTrailSourceStatus:
-    """Strip what changes all the time."""
-    conditions = tuple(condition.model_copy(update={"message": ""}) for condition in status.conditions)
-    return status.model_copy(update=dict.fromkeys(FIGURES) | {"conditions": conditions})
+    return find_change(new, previous, FIGURES)

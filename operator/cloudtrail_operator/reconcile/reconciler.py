@@ -7,6 +7,7 @@ from datetime import timedelta
 from cloudtrail_operator.aws_setup.published import build_documents
 from cloudtrail_operator.aws_setup.trust import Identity
 from cloudtrail_operator.core.allow_list import AllowList, find_denial
+from cloudtrail_operator.core.change import Change
 from cloudtrail_operator.core.desired import Desired, build_desired
 from cloudtrail_operator.core.evaluation import (
     evaluate,
@@ -27,7 +28,7 @@ from cloudtrail_operator.core.pods import parse_pod
 from cloudtrail_operator.core.readiness import describe_rollout
 from cloudtrail_operator.core.scaling import Autoscaler, find_scaling_problem
 from cloudtrail_operator.core.source import Source, SourceKey, SpecProblem, parse_source, parse_spec
-from cloudtrail_operator.core.status import Change, StatusTimes, build_status, compare
+from cloudtrail_operator.core.status import StatusTimes, build_status, compare
 from cloudtrail_operator.core.workload import CollectorDefaults
 from cloudtrail_operator.errors import ClusterError, NotLeadingError, SourceGoneError, WorkloadRejectedError
 from cloudtrail_operator.ports import Clock, Cluster, Recorder, Reports

@@ -6,9 +6,9 @@ longer than to see that.
 
 from dataclasses import dataclass
 
+from cloudtrail_operator.core.change import Change
 from cloudtrail_operator.core.findings import Verdict
 from cloudtrail_operator.core.source import Source, SourceKey
-from cloudtrail_operator.core.status import Change
 
 
 @dataclass(frozen=True, slots=True)

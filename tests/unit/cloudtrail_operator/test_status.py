@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloudtrail_operator.core.change import Change
 from cloudtrail_operator.core.evaluation import evaluate, evaluate_problem
 from cloudtrail_operator.core.notices import build_notices
 from cloudtrail_operator.core.observation import Collector
 from cloudtrail_operator.core.source import SpecProblem
-from cloudtrail_operator.core.status import Change, StatusTimes, build_status, compare
+from cloudtrail_operator.core.status import StatusTimes, build_status, compare
 from cloudtrail_spec.conditions import Reason
 from cloudtrail_spec.status import CloudTrailSourceStatus, Condition
 from support.observations import build_answer, build_pod, build_wanted, observe, observe_source

@@ -6,11 +6,12 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cloudtrail_operator.core.change import Change
 from cloudtrail_operator.core.evaluation import evaluate
 from cloudtrail_operator.core.findings import Verdict
 from cloudtrail_operator.core.observation import Collector
 from cloudtrail_operator.core.source import Source, parse_source
-from cloudtrail_operator.core.status import Change, StatusTimes, build_status, compare
+from cloudtrail_operator.core.status import StatusTimes, build_status, compare
 from cloudtrail_operator.reconcile.unchanged import UnchangedVerdicts
 from cloudtrail_spec.status import CloudTrailSourceStatus
 from support.observations import build_answer, build_pod, build_wanted, observe

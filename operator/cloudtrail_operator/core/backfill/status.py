@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from cloudtrail_operator.core.backfill.figures import FIGURES, BackfillFigures
 from cloudtrail_operator.core.backfill.resource import Backfill
+from cloudtrail_operator.core.change import Change, find_change
 from cloudtrail_operator.core.findings import Finding, date_findings
 from cloudtrail_operator.core.status import StatusTimes
 from cloudtrail_spec.backfill_status import CloudTrailBackfillStatus, IntervalStatus
@@ -57,16 +58,5 @@ def backfill_needs_write(
     new: CloudTrailBackfillStatus, previous: CloudTrailBackfillStatus, *, figures_due: bool
 ) -> bool:
     """Say whether the status has to be written: at once for what matters, at a slow pace for figures and wording."""
-    new, previous = _sort(new), _sort(previous)
-    return new != previous and (figures_due or _essence(new) != _essence(previous))
-
-
-def _sort(status: CloudTrailBackfillStatus) -> CloudTrailBackfillStatus:
-    conditions = sorted(status.conditions, key=lambda condition: condition.type)
-    return status.model_copy(update={"conditions": tuple(conditions)})
-
-
-def _essence(status: CloudTrailBackfillStatus) -> CloudTrailBackfillStatus:
-    """Strip what changes all the time."""
-    conditions = tuple(condition.model_copy(update={"message": ""}) for condition in status.conditions)
-    return status.model_copy(update=dict.fromkeys(FIGURES) | {"conditions": conditions})
+    change = find_change(new, previous, FIGURES)
+    return change is Change.MAJOR or (change is Change.MINOR and figures_due)
