@@ -238,13 +238,15 @@ def test_gitops_tool_that_will_undo_a_change_is_named(
 
 
 def test_mistakes_are_explained(operator: LocalCluster, namespace: str, shell: PluginShell, tmp_path: Path) -> None:
-    _apply(operator, namespace)
-    said = shell.refused("status", "org-trial", "-n", namespace, code=2)
-    assert said == (
-        f"there is no source org-trial in namespace {namespace}; did you mean org-trail (-n {namespace})?\n"
+    name = f"trail-of-{namespace}"  # other tests may leave sources with usual names behind
+    _apply(operator, namespace, name)
+    said = shell.refused("status", f"{name}x", "-n", namespace, code=2)
+    assert said == f"there is no source {name}x in namespace {namespace}; did you mean {name} (-n {namespace})?\n"
+    said = shell.refused("status", name, "-n", "default", code=2)
+    assert (
+        said
+        == f"there is no source {name} in namespace default; there is one in namespace {namespace} (-n {namespace})\n"
     )
-    said = shell.refused("status", "org-trail", "-n", "default", code=2)
-    assert f"there is one in namespace {namespace} (-n {namespace})" in said
     said = shell.refused("status", "--context=prod", code=2)
     contexts = yaml.safe_load(operator.kubeconfig.read_text(encoding="utf-8"))["contexts"]
     assert said == f"the kubeconfig has no context prod; there are: {contexts[0]['name']}\n"

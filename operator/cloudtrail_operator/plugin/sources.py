@@ -1,7 +1,7 @@
 """Finds sources in the cluster, and what belongs to them, for every command."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,6 +10,8 @@ from cloudtrail_operator.plugin.connection import in_namespace
 from cloudtrail_operator.plugin.errors import MissingError, PluginError
 from cloudtrail_operator.plugin.kubectl import Kubectl
 from cloudtrail_operator.plugin.views import RESOURCE, SourceView
+
+_SUGGESTIONS = 3  # names that a message suggests at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,31 @@ def _describe_place(options: argparse.Namespace) -> str:
 
 
 def _suggest(kubectl: Kubectl, options: argparse.Namespace, name: str) -> str:
-    """Name sources that may have been meant: of all namespaces, or of the one that the user may list."""
-    for everywhere in (True, False):
+    """Name sources that may have been meant: of the namespace that was asked, else of all that the user may list."""
+    for everywhere in (False, True):
         try:
             found = list_sources(kubectl, options, everywhere=everywhere)
         except PluginError:
             continue
-        return describe_suggestions(name, {item["metadata"]["name"]: item["metadata"]["namespace"] for item in found})
+        places: dict[str, list[str]] = {}
+        for item in found:
+            places.setdefault(item["metadata"]["name"], []).append(item["metadata"]["namespace"])
+        if suggestion := describe_suggestions(name, places):
+            return suggestion
     return ""
 
 
-def describe_suggestions(name: str, places: dict[str, str]) -> str:
-    """Say which known names are like an unknown one; `places` has their namespaces."""
+def describe_suggestions(name: str, places: Mapping[str, Sequence[str]]) -> str:
+    """Say which known names are like an unknown one; `places` has the namespaces of each."""
     if name in places:
-        return f"; there is one in namespace {places[name]} (-n {places[name]})"
-    close: Sequence[str] = get_close_matches(name, places, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(f'{item} (-n {places[item]})' for item in close)}?" if close else ""
+        there = [f"namespace {place} (-n {place})" for place in sorted(places[name])]
+        return f"; there is one in {_join_some(there, 'and')}"
+    close = get_close_matches(name, places, n=_SUGGESTIONS, cutoff=0.6)
+    meant = [f"{item} (-n {place})" for item in close for place in sorted(places[item])]
+    return f"; did you mean {_join_some(meant, 'or')}?" if meant else ""
+
+
+def _join_some(words: Sequence[str], conjunction: str) -> str:
+    """Join the first few words; say how many are left out."""
+    left = len(words) - _SUGGESTIONS
+    return f" {conjunction} ".join([*words[:_SUGGESTIONS], *([f"{left} more"] if left > 0 else [])])

@@ -100,14 +100,19 @@ def test_program_starts_without_the_models_and_without_a_server() -> None:
 @pytest.mark.parametrize(
     ("name", "places", "words"),
     [
-        ("org-trial", {"org-trail": "security", "billing": "a"}, "did you mean org-trail (-n security)?"),
-        ("org-trail", {"org-trail": "security"}, "there is one in namespace security (-n security)"),
-        ("x", {"org-trail": "security"}, ""),
+        ("org-trial", {"org-trail": ["security"], "billing": ["a"]}, "; did you mean org-trail (-n security)?"),
+        ("org-trial", {"org-trail": ["b", "a"]}, "; did you mean org-trail (-n a) or org-trail (-n b)?"),
+        ("org-trail", {"org-trail": ["security"]}, "; there is one in namespace security (-n security)"),
+        (
+            "org-trail",
+            {"org-trail": list("ebadc")},
+            "; there is one in namespace a (-n a) and namespace b (-n b) and namespace c (-n c) and 2 more",
+        ),
+        ("x", {"org-trail": ["security"]}, ""),
     ],
 )
-def test_similar_names_are_suggested(name: str, places: dict[str, str], words: str) -> None:
-    assert words in describe_suggestions(name, places)
-    assert bool(words) == bool(describe_suggestions(name, places))
+def test_similar_names_are_suggested(name: str, places: dict[str, list[str]], words: str) -> None:
+    assert describe_suggestions(name, places) == words
 
 
 def _build_managed(**metadata: Any) -> dict[str, Any]:
