@@ -95,8 +95,8 @@ class Listing(Protocol):
     def list_page(self, bucket: str, prefix: str, after: str) -> KeyPage:
         """List the keys with a prefix that sort behind `after`, up to a thousand of them."""
 
-    def read_clock(self, bucket: str) -> datetime:
-        """Tell S3's time."""
+    def read_clock(self, bucket: str, prefix: str) -> datetime:
+        """Tell S3's time, by asking for what lies below a prefix that may be listed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from cloudtrail_operator.aws_setup.documents import to_json
+from cloudtrail_operator.aws_setup.policy import Surroundings, build_pod_policy
+from cloudtrail_spec.source import CloudTrailSourceSpec
 from localcluster.aws import AwsEndpoint, running_aws
 from localcluster.cluster import LocalCluster
 from localcluster.corpus import LogFile, generate_log_files
@@ -38,19 +41,18 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
 
 @pytest.fixture
 def trail(operator: LocalCluster, aws: AwsEndpoint, namespace: str) -> Trail:
-    """A source that nobody has applied yet, whose role may list its bucket."""
+    """A source that nobody has applied yet, whose role has the least policy with which it can be backfilled."""
     trail = create_trail(operator, aws, namespace=namespace, name="trail", storage_name=namespace)
-    _set_bucket_actions(trail, "s3:ListBucket", "s3:GetObject")
+    _give_generated_policy(trail, Surroundings(may_list=True))
     return trail
 
 
-def _set_bucket_actions(trail: Trail, *actions: str) -> None:
-    """Let the role do these things with the bucket, and nothing else."""
-    bucket = f"arn:aws:s3:::{trail.storage.bucket}"
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": [bucket, f"{bucket}/*"]}
-    policy = {"Version": "2012-10-17", "Statement": [statement] if actions else []}
+def _give_generated_policy(trail: Trail, surroundings: Surroundings) -> None:
+    """Give the role exactly what `aws policy` prints for the source."""
+    spec = CloudTrailSourceSpec.model_validate_json(json.dumps(trail.build_manifest("Paused")["spec"]))
+    policy = to_json(build_pod_policy(spec, surroundings))
     role = trail.storage.role_arn.rsplit("/", 1)[1]
-    trail.aws.client("iam").put_role_policy(RoleName=role, PolicyName="collect", PolicyDocument=json.dumps(policy))
+    trail.aws.client("iam").put_role_policy(RoleName=role, PolicyName="collect", PolicyDocument=policy)
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ def test_refused_access_is_named_and_ends_the_backfill(
     trust = iam.get_role(RoleName=trail.storage.role_arn.rsplit("/", 1)[1])["Role"]["AssumeRolePolicyDocument"]
     text = json.dumps(trust).replace(f"{namespace}:trail-collector", f"{namespace}:denied-backfill")
     iam.update_assume_role_policy(RoleName=trail.storage.role_arn.rsplit("/", 1)[1], PolicyDocument=text)
-    _set_bucket_actions(trail, "s3:GetObject")
+    _give_generated_policy(trail, Surroundings())
     source = build_inline_source(
         bucket=trail.storage.bucket, region=aws.region, roleArn=trail.storage.role_arn, endpointUrl=aws.url
     )

@@ -328,7 +328,9 @@ def test_aws_commands_take_the_source_from_the_cluster_or_from_a_file(
         assert json.loads(printed)["Version"] == "2012-10-17"
     assert f"{namespace}:org-trail-collector" in printed
     assert "there is no source nobody" in shell.refused("policy", "nobody", "-n", namespace, code=2)
-    assert "required: -f/--file" in shell.refused("policy", code=2)
+    usage = shell.refused("policy", code=2)
+    assert usage.startswith("usage: kubectl cloudtrail policy ")
+    assert "required: -f/--file" in usage
 
 
 def test_kubectl_completes_commands_and_names(operator: LocalCluster, namespace: str, shell: PluginShell) -> None:

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 
 from cloudtrail_operator.__main__ import main
+from integration.backfill_process import BackfillWorker
 from integration.collector_process import Collector
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.provision import ISSUER_HOST, MINISTACK_ACTIONS, TrailStorage, create_trail_storage
@@ -81,10 +82,24 @@ class Account:
         collector.start()
         return collector
 
-    def build_environment(self, role_arn: str, folder: Path) -> dict[str, str]:
+    def start_backfill(self, source: dict[str, Any], interval: Sequence[str], name: str) -> BackfillWorker:
+        """Start the only worker of a backfill, with nothing but a token for the role of its settings."""
+        directory = self.folder / f"worker-{len(self.started)}"
+        directory.mkdir()
+        pipeline = {field: value for field, value in source.items() if field != "roleArn"}
+        since, until = interval
+        task = {"pipeline": pipeline, "since": since, "until": until, "progressName": name}
+        subject = f"system:serviceaccount:security:{name}-backfill"
+        environment = self.build_environment(source["roleArn"], directory, subject)
+        worker = BackfillWorker(directory, task, directory / "progress.json", environment, share=0)
+        self.started.append(worker)
+        worker.start()
+        return worker
+
+    def build_environment(self, role_arn: str, folder: Path, subject: str = SUBJECT) -> dict[str, str]:
         """Do what the operator does for IRSA."""
         token = folder / "token"
-        token.write_text(build_token(SUBJECT))
+        token.write_text(build_token(subject))
         return NO_KEYS | {"AWS_ROLE_ARN": role_arn, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token)}
 
     def become(self, role_arn: str, subject: str = SUBJECT, audience: str = AUDIENCE) -> Callable[[str], Any]:

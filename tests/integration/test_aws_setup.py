@@ -6,6 +6,7 @@ ministack makes every resource of the templates but trails and Pod Identity asso
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from integration.strict_account import (
 from localcluster.aws.provision import ISSUER_HOST, MINISTACK_ACTIONS, TrailStorage, create_trail_storage
 from localcluster.corpus import generate_log_files
 from support.aws_setups import ACCOUNT, SECRET, SETUPS, write_source
+from support.backfills import build_backfill
 
 LEFT_OUT = {"AWS::CloudTrail::Trail", "AWS::EKS::PodIdentityAssociation"}
 GOLDEN = Path(__file__).parents[1] / "golden" / "aws"
@@ -124,6 +126,36 @@ def test_t52_who_may_list_may_list_log_files_only(account: Account, storage: Tra
     s3 = account.become(storage.role_arn)("s3")
     assert refused(s3.list_objects_v2, Bucket=storage.bucket, Prefix="")
     assert refused(s3.list_objects_v2, Bucket=storage.bucket)
+
+
+@pytest.mark.parametrize("prefix", [None, "audit"])
+def test_a_backfill_works_under_exactly_the_printed_policy_and_trust(
+    prefix: str | None, account: Account, storage: TrailStorage
+) -> None:
+    """With settings of its own: nothing of a queue is allowed, and nothing but its own ServiceAccount trusted."""
+    queueless = account.build_spec(storage, prefix=prefix, mode=None, queueArn=None)
+    source = {field: value for field, value in queueless.items() if value is not None}
+    interval = "2026-01-02T00:00:00Z-2026-01-04T00:00:00Z"
+    path = account.folder / "backfill.yaml"
+    path.write_text(
+        yaml.safe_dump(build_backfill("history", "security", sourceRef=None, source=source, interval=interval))
+    )
+    trust = run_command("trust", "-f", str(path), "--issuer", f"https://{ISSUER_HOST}")
+    account.give(storage.role_arn, run_command("policy", "-f", str(path)), trust)
+    files = list(generate_log_files(4, seed=707, end=datetime(2026, 1, 3, 12, tzinfo=UTC)))
+    folder = f"{prefix}/" if prefix else ""
+    admin = account.aws.client("s3")
+    for file in files:
+        admin.put_object(Bucket=storage.bucket, Key=f"{folder}{file.key}", Body=file.body)
+    worker = account.start_backfill(source, interval.replace("Z-", "Z ").split(), "history")
+    assert worker.finish() == 0, worker.stderr.read_text()
+    assert worker.count_events() == ids_of(*files)
+    assert worker.read_progress().error is None
+    client_of = account.become(storage.role_arn, subject="system:serviceaccount:security:history-backfill")
+    assert refused(account.become, role_arn=storage.role_arn)
+    assert refused(client_of("sqs").receive_message, QueueUrl=storage.queue_url)
+    assert refused(client_of("s3").list_objects_v2, Bucket=storage.bucket)
+    assert refused(client_of("s3").delete_object, Bucket=storage.bucket, Key=f"{folder}{files[0].key}")
 
 
 @pytest.mark.parametrize(

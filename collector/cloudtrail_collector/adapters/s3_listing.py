@@ -74,10 +74,10 @@ class BucketListings:
         keys = [ListedKey(entry["Key"], entry["LastModified"]) for entry in answer.get("Contents", ())]
         return KeyPage(keys, is_last=not answer.get("IsTruncated"))
 
-    def read_clock(self, bucket: str) -> datetime:
-        """Tell S3's time, by which objects are dated: ours may differ by minutes."""
+    def read_clock(self, bucket: str, prefix: str) -> datetime:
+        """Tell S3's time, by which objects are dated: ours may differ by minutes. `prefix` is one that may be listed."""
         if self._ahead is None:
-            self._ask(bucket, MaxKeys=1)
+            self._ask(bucket, Prefix=prefix, MaxKeys=1)
         return datetime.now(UTC) + (self._ahead or timedelta(0))
 
     def _ask(self, bucket: str, **arguments: object) -> Any:

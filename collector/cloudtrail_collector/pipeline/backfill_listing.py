@@ -8,12 +8,14 @@ from functools import partial
 
 from cloudtrail_collector.core.backfill.units import BucketFolder, FoundObject, Unit, UnitPlan, is_behind
 from cloudtrail_collector.core.backfill.work import Work
-from cloudtrail_collector.core.log_prefixes import Folder, find_folders
-from cloudtrail_collector.errors import CollectorError
+from cloudtrail_collector.core.log_prefixes import Folder, TrailFolder, find_folders
+from cloudtrail_collector.errors import AwsError, CollectorError
 from cloudtrail_collector.pipeline.background import Background
 from cloudtrail_collector.pipeline.retrying import Retrying
 from cloudtrail_collector.ports import Listing
 from cloudtrail_spec.backfill_task import Position
+from cloudtrail_spec.conditions import Reason
+from cloudtrail_spec.log_prefix import find_log_prefix
 
 # What a lost worker's successor repeats at most.
 STEP_OBJECTS = 1000
@@ -45,7 +47,8 @@ class ShareListing:
 
     def read_clock(self) -> datetime:
         """Tell S3's time. Raises AwsError."""
-        return self._retrying.ask(lambda: self._listing.read_clock(self._work.buckets[0]))
+        prefix = find_log_prefix(self._work.prefix)
+        return self._retrying.ask(lambda: self._listing.read_clock(self._work.buckets[0], prefix))
 
     def plan(self, position: Position) -> UnitPlan:
         """Find the folders that there are, and with them the units of a pass, those that are done among them.
@@ -53,11 +56,7 @@ class ShareListing:
         Raises AwsError.
         """
         work = self._work
-        folders = [
-            BucketFolder(bucket, folder)
-            for bucket in work.buckets
-            for folder in find_folders(work.prefix, work.selection, partial(self._list_folder, bucket))
-        ]
+        folders = [BucketFolder(bucket, folder) for bucket in work.buckets for folder in self._find_folders(bucket)]
         return UnitPlan(folders, work.list_days(position), work.share)
 
     def iterate_steps(self, units: UnitPlan, reached: Position) -> Iterator[Step]:
@@ -85,6 +84,28 @@ class ShareListing:
             yield self._work.select(page, unit, reached), after
             if is_last:
                 return
+
+    def _find_folders(self, bucket: str) -> list[TrailFolder]:
+        """Look below the prefix; or, for a role with the least policy, where a trail with this prefix writes.
+
+        Where nothing is there either, that the prefix may not be listed is the failure.
+        """
+        prefix, selection, ask = self._work.prefix, self._work.selection, partial(self._list_folder, bucket)
+        log_prefix = find_log_prefix(prefix)
+        if log_prefix != prefix and not self._may_list(bucket, prefix):
+            found = list(find_folders(log_prefix, selection, ask))
+            if found:
+                return found
+        return list(find_folders(prefix, selection, ask))
+
+    def _may_list(self, bucket: str, prefix: str) -> bool:
+        try:
+            self._retrying.ask(lambda: self._listing.list_folder(bucket, prefix), expected=Reason.ACCESS_DENIED)
+        except AwsError as error:
+            if error.reason is not Reason.ACCESS_DENIED:
+                raise
+            return False
+        return True
 
     def _list_folder(self, bucket: str, prefix: str) -> Folder:
         return self._retrying.ask(lambda: self._listing.list_folder(bucket, prefix))

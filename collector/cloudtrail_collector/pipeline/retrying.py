@@ -48,8 +48,11 @@ class Retrying:
         self._stopping = stopping
         self._note = note
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """Ask until there is an answer. Raises AwsError, StoppedError."""
+    def ask(self, question: Callable[[], T], *, expected: Reason | None = None) -> T:
+        """Ask until there is an answer, or a failure for the `expected` reason: that is an answer, too, and not told.
+
+        Raises AwsError, StoppedError.
+        """
         trouble = Trouble(self._stopping)
         while True:
             if self._stopping.is_set():
@@ -57,6 +60,8 @@ class Retrying:
             try:
                 return question()
             except AwsError as failure:
+                if failure.reason is expected:
+                    raise
                 self._note(failure)
                 if not trouble.wait(failure.reason):
                     raise

@@ -1,7 +1,7 @@
-"""A source's spec → the least IAM policy of each role that it names.
+"""The spec of a source, or of a backfill's own settings → the least IAM policy of each role that it names.
 
-Which calls a collector makes, and so which actions stand here, is proven by tests that run one under these policies.
-Batch calls to SQS need the action of the single call.
+Which calls collectors and backfills make, and so which actions stand here, is proven by tests that run them under these
+policies. Batch calls to SQS need the action of the single call.
 """
 
 from dataclasses import dataclass, replace
@@ -45,8 +45,10 @@ class Surroundings:
     """Its depth is shown in the status, where this is allowed."""
     log_keys: tuple[Key, ...] = ()
     queue_key: Key | None = None
+    reads_queue: bool = True
+    """A backfill reads none."""
     may_list: bool = False
-    """For the command `events` on a bucket."""
+    """For backfills, and for the command `events` on a bucket."""
     may_verify: bool = False
     """For `integrity`, and for the command `verify`: the public keys of digest files, and the list of what there is."""
     has_public_keys: bool = False
@@ -92,11 +94,12 @@ def list_archives(spec: CloudTrailSourceSpec) -> list[tuple[str, S3Sink]]:
 def build_read_statements(reading: Reading) -> list[Statement]:
     """Build what lets a role receive from the queue and read log files, and nothing else."""
     around = reading.surroundings
-    dropped = {"sqs:DeleteMessage"} if around.mode is Mode.TEST else set()
     pattern = build_key_pattern(reading.prefix)
-    statements = [
-        allow("ReceiveMessages", [action for action in QUEUE_ACTIONS if action not in dropped], [reading.queue_arn])
-    ]
+    statements: list[Statement] = []
+    if around.reads_queue:
+        dropped = {"sqs:DeleteMessage"} if around.mode is Mode.TEST else set()
+        actions = [action for action in QUEUE_ACTIONS if action not in dropped]
+        statements.append(allow("ReceiveMessages", actions, [reading.queue_arn]))
     if around.dead_letter_queue:
         statements.append(allow("CountDeadLetters", ["sqs:GetQueueAttributes"], [around.dead_letter_queue]))
     statements.append(allow("ReadLogFiles", ["s3:GetObject"], [f"{arn}/{pattern}" for arn in reading.bucket_arns]))

@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 
 from cloudtrail_operator.aws_setup.documents import Document, to_json
 from cloudtrail_operator.aws_setup.policy import Surroundings, build_pod_policy, build_role_policy, list_archives
-from cloudtrail_operator.aws_setup.trust import Identity, build_archive_trust, build_assumed_trust, build_pod_trust
+from cloudtrail_operator.aws_setup.trust import (
+    Identity,
+    ServiceAccount,
+    build_archive_trust,
+    build_assumed_trust,
+    build_pod_trust,
+)
 from cloudtrail_operator.core.manifests.metadata import build_metadata, seal
 from cloudtrail_operator.core.names import AWS_DOCUMENTS, COMPONENT_LABEL, Manifest, aws_documents_name, workload_name
 from cloudtrail_operator.core.source import Source
@@ -44,7 +50,7 @@ def _build_pairs(source: Source, spec: CloudTrailSourceSpec, identity: Identity)
     is_user = spec.credentials_in_force.type is CredentialsType.SECRET
     role_of_pods = f"the role of the pods{f', {spec.role_arn}' if spec.role_arn else ''}"
     pods = "the user whose keys are in the Secret" if is_user else role_of_pods
-    trust = None if is_user else build_pod_trust(spec, source.key, identity)
+    trust = None if is_user else build_pod_trust(spec, ServiceAccount.of_source(source.key), identity)
     yield _Pair("", pods, build_pod_policy(spec, around), trust)
     if spec.assume_role:
         role = spec.assume_role.role_arn
@@ -81,6 +87,7 @@ def _explain(source: Source, spec: CloudTrailSourceSpec, identity: Identity, pai
         "",
         *_explain_placeholders(spec, identity),
         "KMS keys and the dead-letter queue are not known here: cloudtrail-operator aws policy has options for them.",
+        "A CloudTrailBackfill of this source must also be allowed to list: cloudtrail-operator aws policy --also list.",
         "Whether all of it works: cloudtrail-collector doctor.",
     ]
     return "\n".join(lines) + "\n"

@@ -19,6 +19,7 @@ from cloudtrail_operator.aws_setup.policy import (
 from cloudtrail_operator.aws_setup.problems import SetupError
 from cloudtrail_operator.aws_setup.trust import (
     Identity,
+    ServiceAccount,
     build_chained_trust,
     build_pod_trust,
     find_principal,
@@ -64,7 +65,7 @@ def plan_reader(
         case CredentialsType.IRSA:
             path, name = _split_role(str(spec.role_arn))
             provider = f"arn:{to.PARTITION}:iam::{to.ACCOUNT}:oidc-provider"
-            return Reader(policy, build_pod_trust(spec, key, identity, provider), name, path)
+            return Reader(policy, build_pod_trust(spec, ServiceAccount.of_source(key), identity, provider), name, path)
         case CredentialsType.POD_IDENTITY:
             return _plan_pod_identity(spec, key, identity, policy)
         case CredentialsType.SECRET:
@@ -78,7 +79,7 @@ def _plan_pod_identity(spec: CloudTrailSourceSpec, key: SourceKey, identity: Ide
         where = f"the cluster is in account {cluster.account}, the queue in {queue.account}"
         raise SetupError([f"--principal: is needed: {where}, and the role of an association is in the cluster's"])
     name = cluster.resource.removeprefix("cluster/") if cluster.region == queue.region else None
-    return Reader(policy, build_pod_trust(spec, key, identity), None, cluster=name)
+    return Reader(policy, build_pod_trust(spec, ServiceAccount.of_source(key), identity), None, cluster=name)
 
 
 def _build_statements(spec: CloudTrailSourceSpec, surroundings: Surroundings, own_key: bool) -> list[Statement]:

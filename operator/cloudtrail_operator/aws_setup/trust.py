@@ -1,15 +1,16 @@
-"""A source and who its pods are in AWS → the trust policy of each role that it names.
+"""A source, or a backfill, and who its pods are in AWS → the trust policy of each role that it names.
 
 Exactly one ServiceAccount, with exactly one audience, may become the role; no condition has a wildcard.
 """
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 from cloudtrail_operator.aws_setup.documents import Condition, Document, allow_principal, to_document
 from cloudtrail_operator.aws_setup.policy import list_archives, list_assume_actions
 from cloudtrail_operator.aws_setup.problems import SetupError
-from cloudtrail_operator.core.names import workload_name
+from cloudtrail_operator.core.names import backfill_name, workload_name
 from cloudtrail_operator.core.source import SourceKey
 from cloudtrail_spec.arn import PARTITION_PATTERN, Arn
 from cloudtrail_spec.source import CloudTrailSourceSpec, CredentialsType
@@ -33,7 +34,27 @@ class Identity:
     """ARN of the role or user that the pods have, for role chaining without IRSA."""
 
 
-def build_pod_trust(spec: CloudTrailSourceSpec, key: SourceKey, identity: Identity, provider: str = "") -> Document:
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """The ServiceAccount that pods run as."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def of_source(cls, key: SourceKey) -> Self:
+        """Name that of a source's collectors."""
+        return cls(key.namespace, workload_name(key.name))
+
+    @classmethod
+    def of_backfill(cls, namespace: str, name: str) -> Self:
+        """Name that of a backfill with settings of its own."""
+        return cls(namespace, backfill_name(name))
+
+
+def build_pod_trust(
+    spec: CloudTrailSourceSpec, pods: ServiceAccount, identity: Identity, provider: str = ""
+) -> Document:
     """Build the trust policy of the role that the pods have. Raises SetupError.
 
     `provider` is the ARN of the OIDC provider up to its host, where the account is not known; a role can only trust a
@@ -43,9 +64,9 @@ def build_pod_trust(spec: CloudTrailSourceSpec, key: SourceKey, identity: Identi
         case CredentialsType.IRSA:
             role = Arn.parse(str(spec.role_arn))
             base = provider or f"arn:{role.partition}:iam::{role.account}:oidc-provider"
-            return _trust_web_identity(spec, key, base, read_issuer(identity.issuer))
+            return _trust_web_identity(spec, pods, base, read_issuer(identity.issuer))
         case CredentialsType.POD_IDENTITY:
-            return _trust_pod_identity(key, read_cluster(identity.cluster))
+            return _trust_pod_identity(pods, read_cluster(identity.cluster))
         case _:
             advice = "`aws policy` prints what that user may do"
             raise SetupError([f"spec.credentials: with type Secret the pods are a user, whom no role trusts; {advice}"])
@@ -110,22 +131,22 @@ def read_cluster(text: str | None) -> Arn:
     return Arn.parse(text)
 
 
-def _trust_web_identity(spec: CloudTrailSourceSpec, key: SourceKey, base: str, issuer: str) -> Document:
+def _trust_web_identity(spec: CloudTrailSourceSpec, pods: ServiceAccount, base: str, issuer: str) -> Document:
     wanted = {
         f"{issuer}:aud": spec.credentials_in_force.audience,
-        f"{issuer}:sub": f"system:serviceaccount:{key.namespace}:{workload_name(key.name)}",
+        f"{issuer}:sub": f"system:serviceaccount:{pods.namespace}:{pods.name}",
     }
     principal = {"Federated": f"{base}/{issuer}"}
     action = ["sts:AssumeRoleWithWebIdentity"]
     return to_document([allow_principal("CollectorPods", principal, action, None, {"StringEquals": wanted})])
 
 
-def _trust_pod_identity(key: SourceKey, cluster: Arn) -> Document:
+def _trust_pod_identity(pods: ServiceAccount, cluster: Arn) -> Document:
     condition: Condition = {
         "StringEquals": {
             "aws:SourceAccount": cluster.account,
-            "aws:RequestTag/kubernetes-namespace": key.namespace,
-            "aws:RequestTag/kubernetes-service-account": workload_name(key.name),
+            "aws:RequestTag/kubernetes-namespace": pods.namespace,
+            "aws:RequestTag/kubernetes-service-account": pods.name,
         },
         "ArnEquals": {
             "aws:SourceArn": f"arn:{cluster.partition}:eks:{cluster.region}:{cluster.account}:{cluster.resource}"

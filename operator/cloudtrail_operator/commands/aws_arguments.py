@@ -20,27 +20,28 @@ DESCRIPTION = """Says what a CloudTrailSource needs in AWS. Only doctor asks AWS
   doctor          ask AWS what is right and wrong, and how to mend it (needs cloudtrail-collector)"""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
+def build_parser(program: str) -> argparse.ArgumentParser:
+    """Build the parser; `program` is what people called to get here."""
     parser = argparse.ArgumentParser(
-        prog="cloudtrail-operator aws",
+        prog=program,
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    policy = _add(commands, "policy", "print the least policy of the role, or user, that the collector pods have")
+    readers = "CloudTrailSource or CloudTrailBackfill"
+    policy = _add(commands, "policy", "print the least policy of the role, or user, that the pods have", readers)
     _add_role_choice(policy)
     _add_reading(policy)
     policy.add_argument("--queue-key", type=_key, metavar="ARN", help="KMS key of the queue, if it has one of yours")
     policy.add_argument(
         "--dead-letter-queue", type=_queue, metavar="ARN", help="also allow to count the messages of this queue"
     )
-    trust = _add(commands, "trust", "print the trust policy of the role that the collector pods have")
+    trust = _add(commands, "trust", "print the trust policy of the role that the pods have", readers)
     _add_role_choice(trust)
     _add_identity(trust)
     for name, words in (("cloudformation", "print a template"), ("terraform", "write a module")):
-        command = _add(commands, name, f"{words} that makes what the source needs")
+        command = _add(commands, name, f"{words} that makes what the source needs", "CloudTrailSource")
         _add_choices(command)
         _add_reading(command)
         _add_identity(command)
@@ -80,12 +81,12 @@ def read_choices(options: argparse.Namespace) -> Choices:
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, words: str
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, words: str, kinds: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=words, description=words.capitalize() + ".", allow_abbrev=False)
-    command.add_argument("-f", "--file", required=True, help="manifest with the CloudTrailSource; - for standard input")
-    command.add_argument("--name", help="which source, where the file holds several")
-    command.add_argument("-n", "--namespace", help="namespace of the source, where its manifest does not say")
+    command.add_argument("-f", "--file", required=True, help=f"manifest with the {kinds}; - for standard input")
+    command.add_argument("--name", help="which one, where the file holds several")
+    command.add_argument("-n", "--namespace", help="namespace, where the manifest does not say")
     return command
 
 
@@ -110,7 +111,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         choices=["list", "verify"],
         action="append",
         default=[],
-        help="also allow: list the log files (command `events` on a bucket), verify digests; may be repeated",
+        help="also allow: list the log files (backfills, command `events` on a bucket), verify digests; may be repeated",
     )
 
 

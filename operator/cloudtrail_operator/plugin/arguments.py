@@ -4,6 +4,7 @@ import argparse
 import re
 
 from cloudtrail_operator import __version__
+from cloudtrail_operator.plugin import PROGRAM
 from cloudtrail_operator.plugin.aws import COMMANDS as AWS_COMMANDS
 from cloudtrail_operator.plugin.connection import build_connection_parser
 from cloudtrail_operator.plugin.sample import MAX_COUNT
@@ -28,7 +29,7 @@ _EPILOG = """exit codes:
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser."""
     parser = argparse.ArgumentParser(
-        prog="kubectl cloudtrail",
+        prog=PROGRAM,
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

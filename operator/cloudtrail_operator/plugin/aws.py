@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from cloudtrail_operator.plugin import PROGRAM
 from cloudtrail_operator.plugin.connection import build_connection_parser, connect
 from cloudtrail_operator.plugin.sources import read_source
 
@@ -27,7 +28,7 @@ def run_aws_command(command: str, arguments: Sequence[str]) -> int:
     from cloudtrail_operator.commands.aws import run_aws  # noqa: PLC0415  (the other commands do without)
 
     if not arguments or arguments[0].startswith("-"):
-        return run_aws([command, *arguments])
+        return run_aws([command, *arguments], PROGRAM)
     name, options = arguments[0], arguments[1:]
     connection, others = build_connection_parser().parse_known_args(options)
     manifest = read_source(connect(connection), connection, name)
@@ -36,4 +37,4 @@ def run_aws_command(command: str, arguments: Sequence[str]) -> int:
         path = Path(folder, f"{manifest['metadata']['name']}.yaml")
         path.write_text(json.dumps(manifest), encoding="utf-8")
         sys.stdout.flush()
-        return run_aws([command, f"--file={path}", *others])
+        return run_aws([command, f"--file={path}", *others], PROGRAM)

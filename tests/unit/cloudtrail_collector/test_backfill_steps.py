@@ -26,29 +26,38 @@ WRITTEN = datetime(2026, 1, 20, tzinfo=UTC)
 class MemoryBuckets:
     """A bucket in memory: keys, and when they were written. Pages hold `PAGE` keys."""
 
-    def __init__(self, keys: Mapping[str, datetime]) -> None:
+    def __init__(self, keys: Mapping[str, datetime], may_list: str = "") -> None:
+        """`may_list` begins what may be listed."""
         self.keys = dict(keys)
+        self._may_list = may_list
         self.failures: list[AwsError] = []
         self.asked = 0
 
     def list_folder(self, _bucket: str, prefix: str) -> Folder:
-        self._note()
+        self._note(prefix)
         rests = [key.removeprefix(prefix) for key in self.keys if key.startswith(prefix)]
         folders = {f"{prefix}{rest.split('/', 1)[0]}/" for rest in rests if "/" in rest}
         return Folder(tuple(sorted(folders)), any("/" not in rest for rest in rests))
 
     def list_page(self, _bucket: str, prefix: str, after: str) -> KeyPage:
-        self._note()
+        self._note(prefix)
         found = sorted(key for key in self.keys if key.startswith(prefix) and key > after)
         return KeyPage([ListedKey(key, self.keys[key]) for key in found[:PAGE]], is_last=len(found) <= PAGE)
 
-    def read_clock(self, _bucket: str) -> datetime:
+    def read_clock(self, _bucket: str, prefix: str) -> datetime:
+        self._note(prefix)
         return WRITTEN + timedelta(days=1)
 
-    def _note(self) -> None:
+    def _note(self, prefix: str) -> None:
         self.asked += 1
+        if not prefix.startswith(self._may_list):
+            raise _fail(Reason.ACCESS_DENIED)
         if self.failures:
             raise self.failures.pop(0)
+
+
+def _fail(reason: Reason) -> AwsError:
+    return AwsError(action="s3:ListBucket", code=reason.value, resource="arn", reason=reason, message="no")
 
 
 def build_listing(buckets: MemoryBuckets, *, stopping: threading.Event | None = None) -> ShareListing:
@@ -136,21 +145,35 @@ def test_only_what_lies_in_the_interval_is_listed() -> None:
     found = [one.key for step in list_steps(buckets, Position()) for one in step.objects]
     # The one of 4 January was delivered at 00:00, which the interval includes.
     assert [key.split("_")[-2][:8] for key in sorted(found)] == ["20260101", "20260102", "20260103", "20260104"]
-    assert buckets.asked == 4 + 5
+    assert buckets.asked == 1 + 4 + 5
 
 
 def test_listing_is_tried_again_until_the_reason_is_a_persons_to_remove(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(reason: Reason) -> AwsError:
-        return AwsError(action="s3:ListBucket", code=reason.value, resource="arn", reason=reason, message="no")
-
     monkeypatch.setattr("cloudtrail_collector.core.backoff.RETRY_BASE_SECONDS", 0.001)
     buckets = MemoryBuckets(dict.fromkeys(make_keys({("111122223333", "us-east-1", 2): 1}), WRITTEN))
-    buckets.failures = [fail(Reason.THROTTLED)] * 6
+    buckets.failures = [_fail(Reason.THROTTLED)] * 6
     assert len(list(list_steps(buckets, Position()))) == 1
-    buckets.failures = [fail(Reason.ACCESS_DENIED)] * 9
+    buckets.failures = [_fail(Reason.ACCESS_DENIED)] * 9
     with pytest.raises(AwsError, match="s3:ListBucket on arn"):
         list(list_steps(buckets, Position()))
-    assert len(buckets.failures) == 5, "it was tried four times"
+    assert len(buckets.failures) == 4, "one look at the whole bucket, and four tries where trails write"
+
+
+def test_role_with_the_least_policy_lists_log_files_only() -> None:
+    files = dict.fromkeys(make_keys({("111122223333", "us-east-1", 2): 3 * PAGE}), WRITTEN)
+    allowed, least = MemoryBuckets(files), MemoryBuckets(files, may_list="AWSLogs/")
+    assert list(list_steps(least, Position())) == list(list_steps(allowed, Position()))
+    assert build_listing(least).read_clock() == allowed.read_clock("trail", "AWSLogs/")
+
+
+def test_nothing_where_trails_write_is_no_success_for_who_may_not_look_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloudtrail_collector.core.backoff.RETRY_BASE_SECONDS", 0.001)
+    files = {f"team/{key}": WRITTEN for key in make_keys({("111122223333", "us-east-1", 2): 1})}
+    assert len(list(list_steps(MemoryBuckets(files), Position()))) == 1
+    with pytest.raises(AwsError, match="s3:ListBucket on arn"):
+        list(list_steps(MemoryBuckets(files, may_list="AWSLogs/"), Position()))
 
 
 def test_a_worker_that_is_to_end_lists_nothing_more() -> None:

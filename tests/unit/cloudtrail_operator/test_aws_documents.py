@@ -16,7 +16,7 @@ from cloudtrail_operator.adapters.access import Access
 from cloudtrail_operator.aws_setup.documents import to_json
 from cloudtrail_operator.aws_setup.policy import Surroundings, build_pod_policy
 from cloudtrail_operator.aws_setup.published import UNKNOWN_ISSUER, UNKNOWN_NAME, build_documents
-from cloudtrail_operator.aws_setup.trust import Identity, build_pod_trust
+from cloudtrail_operator.aws_setup.trust import Identity, ServiceAccount, build_pod_trust
 from cloudtrail_operator.core.names import Manifest
 from cloudtrail_operator.core.source import parse_spec
 from cloudtrail_operator.settings import SettingsError, read_settings
@@ -59,7 +59,7 @@ def test_documents_are_those_that_the_command_prints() -> None:
     spec, manifest = build(KNOWN)
     source = observe_source()
     assert manifest["data"]["policy.json"] == to_json(build_pod_policy(spec, Surroundings()))
-    assert manifest["data"]["trust.json"] == to_json(build_pod_trust(spec, source.key, KNOWN))
+    assert manifest["data"]["trust.json"] == to_json(build_pod_trust(spec, ServiceAccount.of_source(source.key), KNOWN))
     assert set(manifest["data"]) == {"README", "policy.json", "trust.json"}
 
 

@@ -335,9 +335,9 @@ def test_every_mistake_in_the_source_is_listed(refuse: Callable[..., list[str]])
         (("trust", "--assumed"), SECRET | ASSUMED, ["--principal: is needed with credentials of type Secret"]),
         (("trust", "--assumed", "--principal", "me"), SECRET | ASSUMED, ["--principal: 'me' is not the ARN"]),
         (("policy", "--assumed"), {}, ["spec.assumeRole: is not set"]),
-        (("policy", "--sink", "out"), {}, ["--sink: 'out' is not the name of an s3 sink of the source: there is none"]),
+        (("policy", "--sink", "out"), {}, ["--sink: 'out' is not the name of an s3 sink: there is none"]),
         (("policy",), {"namespace": None}, ["metadata.namespace: is needed"]),
-        (("policy", "--name", "other"), {}, ["holds no CloudTrailSource named other"]),
+        (("policy", "--name", "other"), {}, ["holds no CloudTrailSource or CloudTrailBackfill named other"]),
         (
             ("cloudformation", "--trail", "a", "--existing-bucket", "--organization", "acme"),
             {},
@@ -408,7 +408,7 @@ def test_bad_arguments_are_refused_with_what_is_wrong(
 @pytest.mark.parametrize(
     ("content", "mistake"),
     [
-        ("kind: ConfigMap", "holds no CloudTrailSource"),
+        ("kind: ConfigMap", "holds no CloudTrailSource or CloudTrailBackfill"),
         ("a: b: c", "not YAML: "),
         (b"\xff\xfe", "not UTF-8 text"),
         ("kind: CloudTrailSource\n---\nkind: CloudTrailSource", "holds several CloudTrailSources"),

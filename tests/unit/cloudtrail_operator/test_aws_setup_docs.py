@@ -68,7 +68,7 @@ def test_what_others_are_asked_for_is_known_to_aws(line: str) -> None:
 
 def test_every_statement_and_every_option_is_explained() -> None:
     explained = set(re.findall(r"--[a-z-]+", PAGE))
-    commands = next(action for action in build_parser()._actions if action.dest == "command")
+    commands = next(action for action in build_parser("aws")._actions if action.dest == "command")
     assert isinstance(commands.choices, dict)
     options = {
         option
