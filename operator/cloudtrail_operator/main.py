@@ -73,7 +73,7 @@ async def _run_elected(stop: asyncio.Event, operator: Operator, election: Electi
         await operator.run()
 
     try:
-        await run_together(stop.wait(), election.run(operator.resync.ask), lead())
+        await run_together(stop.wait(), election.run(operator.start_anew), lead())
     finally:
         await election.release()
 

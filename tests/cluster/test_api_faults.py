@@ -1,13 +1,19 @@
 """Every fault of the API server: the operator lives through it, misses no change, and says what is wrong."""
 
+import asyncio
 import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import yaml
 
+from cloudtrail_operator.adapters.access import read_kubeconfig
+from cloudtrail_operator.adapters.api_client import ApiClient
+from cloudtrail_operator.adapters.clock import SystemClock
+from cloudtrail_operator.errors import UnreachableError
 from localcluster.apiserver import ApiServer
 from support.api_proxy import ApiProxy, Refusal
 from support.operator_process import OperatorProcess
@@ -100,9 +106,32 @@ def test_dead_connections_are_noticed_by_the_lease(site: Site, proxy: ApiProxy) 
     site.wait_children()
     proxy.black_hole(existing=True, new=False)
     site.apply(collector={"replicas": 3})
-    # Each dead connection that is kept for further requests costs one of them its time.
-    _wait_replicas(site, 3, 60)
+    _wait_replicas(site, 3)
     _assert_alive(site)
+
+
+def test_dead_connections_cost_one_request_its_time_and_not_each_one(server: ApiServer) -> None:
+    """KO-13: what has silenced one connection has silenced all that are kept. Nothing else is disturbed."""
+
+    async def ask(proxy: ApiProxy) -> None:
+        access = replace(read_kubeconfig(server.kubeconfig), server=proxy.url)
+        async with ApiClient(access, SystemClock()) as client:
+            await asyncio.gather(*(client.request("GET", "/version") for _ in range(8)))
+            await asyncio.to_thread(proxy.black_hole, existing=True, new=False)
+            with pytest.raises(UnreachableError):
+                await client.request("GET", "/version", seconds=1)
+            for _ in range(8):
+                assert (await client.request("GET", "/version")).status == 200
+            watch = "/api/v1/namespaces?watch=true&timeoutSeconds=2"
+            watching = asyncio.create_task(client.request("GET", watch))
+            await asyncio.to_thread(wait_until, lambda: proxy.count("watch") == 1, "the watch has begun")
+            await client.drop_connections()
+            assert (await client.request("GET", "/version")).status == 200
+            assert not watching.done()
+            assert (await watching).status == 200
+
+    with ApiProxy(server) as proxy:
+        asyncio.run(ask(proxy))
 
 
 def test_reset_connections_are_made_anew(site: Site, proxy: ApiProxy) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -42,18 +44,27 @@ class ApiClient:
         self.turn = asyncio.Semaphore(connections)
         """To be held while a request is sent. To wait for it counts towards no time limit: that the operator has much to
         do is no failure of the API server."""
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: _Pool | None = None
         self.answered_at: float | None = None
         """When it answered last, by the monotonic clock."""
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=self._access.build_tls(), limit=0)
-        self._session = aiohttp.ClientSession(connector=connector)
+        self._pool = _Pool(self._access)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            await self._pool.retire()
+
+    async def drop_connections(self) -> None:
+        """Use new connections from now on: those that are kept may be dead. Requests under way are left alone."""
+        if self._pool is not None:
+            await self._drop(self._pool)
+
+    async def _drop(self, pool: "_Pool") -> None:
+        if pool is self._pool:
+            self._pool = _Pool(self._access)
+            await pool.retire()
 
     async def request(
         self,
@@ -78,20 +89,27 @@ class ApiClient:
         seconds: float = REQUEST_SECONDS,
     ) -> Answer:
         """Send a request. Raises UnreachableError when there is no answer, or none but that it should be sent later."""
-        if self._session is None:
+        pool = self._pool
+        if pool is None:
             raise RuntimeError("the client is used outside of its context")
         timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, CONNECT_SECONDS))
         try:
-            async with self._session.request(
-                method,
-                self._access.server + path,
-                params=params,
-                data=None if body is None else json.dumps(body),
-                headers=self._build_headers(method),
-                timeout=timeout,
-            ) as response:
+            async with (
+                pool.use() as session,
+                session.request(
+                    method,
+                    self._access.server + path,
+                    params=params,
+                    data=None if body is None else json.dumps(body),
+                    headers=self._build_headers(method),
+                    timeout=timeout,
+                ) as response,
+            ):
                 answer = Answer(response.status, await _decode(response), _read_delay(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                # What has silenced one connection, such as a firewall that forgot, has silenced all that are kept.
+                await self._drop(pool)
             raise UnreachableError(f"{method} {path}: {type(error).__name__}: {error}".rstrip(": ")) from error
         self.answered_at = self._clock.monotonic()
         if answer.status == 429 or answer.status >= 500:
@@ -102,6 +120,35 @@ class ApiClient:
         headers = {"Content-Type": APPLY if method == "PATCH" else "application/json", "Accept": "application/json"}
         token = self._access.read_token()
         return headers | ({"Authorization": f"Bearer {token}"} if token else {})
+
+
+class _Pool:
+    """Connections that are kept for the next request, until they are retired."""
+
+    def __init__(self, access: Access) -> None:
+        connector = aiohttp.TCPConnector(ssl=access.build_tls(), limit=0)
+        self._session = aiohttp.ClientSession(connector=connector)
+        self._users = 0
+        self._is_retired = False
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Lend the session for a request."""
+        self._users += 1
+        try:
+            yield self._session
+        finally:
+            self._users -= 1
+            await self._close_when_unused()
+
+    async def retire(self) -> None:
+        """Close all as soon as the last request has ended. Nobody may begin another one."""
+        self._is_retired = True
+        await self._close_when_unused()
+
+    async def _close_when_unused(self) -> None:
+        if self._is_retired and not self._users:
+            await self._session.close()
 
 
 def check(answer: Answer) -> Manifest:

@@ -29,6 +29,11 @@ class Operator:
         await self.resync.fill()
         await run_together(self.watches.run(), self.engine.run(), self.resync.run(), self.resync.run_discovery())
 
+    async def start_anew(self) -> None:
+        """Ask again for everything, on new connections: the old ones may have died, and the watches with them."""
+        await self.client.drop_connections()
+        self.resync.ask()
+
     def find_problems(self, clock: Clock, lease_seen_at: float | None) -> list[str]:
         """List why the process should be restarted. That the API server is away for a while is no reason."""
         problems = [f"the look at {key} does not end" for key in self.engine.stuck]

@@ -5,7 +5,7 @@ taken the lease, it goes on. A leader that has lost the lease to another ends.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from cloudtrail_operator import telemetry
@@ -63,7 +63,7 @@ class Election:
             raise NotLeadingError("this operator does not hold the lease: it writes nothing")
         return self._renewed_at + DURATION_SECONDS - self._clock.monotonic()
 
-    async def run(self, when_answered_again: Callable[[], None]) -> None:
+    async def run(self, when_answered_again: Callable[[], Awaitable[None]]) -> None:
         """Take the lease when it is free, and renew it; until cancelled. Raises LeaseLostError.
 
         It is the first to find out that connections have died and work again, and tells.
@@ -77,7 +77,7 @@ class Election:
                 failed, delay = True, RETRY_SECONDS
             else:
                 if failed:
-                    when_answered_again()
+                    await when_answered_again()
                 failed = False
             await asyncio.sleep(delay)
 
