@@ -6,6 +6,7 @@ from pathlib import Path
 from observability import (
     activity_alerts,
     activity_dashboard,
+    backfill_alerts,
     fleet_dashboard,
     lag_objective,
     operator_alerts,
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m observability DIRECTORY\n")
         return 2
     directory = Path(arguments[0])
-    parts = (lag_objective, source_alerts, operator_alerts, activity_alerts)
+    parts = (lag_objective, source_alerts, backfill_alerts, operator_alerts, activity_alerts)
     rules = render_rules([group for part in parts for group in part.build_groups()])
     (directory / RULES).write_text(rules, encoding="utf-8")
     (directory / DASHBOARDS).mkdir(exist_ok=True)

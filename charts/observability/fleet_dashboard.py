@@ -17,6 +17,7 @@ from observability.queries import (
 
 _GOOD_IF_FALSE = "Stalled|Reconciling|Lagging|DeadLettering|QueueConflict"
 _OPERATOR = "cloudtrail_operator_"
+_PER_BACKFILL = "{{namespace}}/{{backfill}}"
 
 
 def build_dashboard() -> Dashboard:
@@ -24,12 +25,13 @@ def build_dashboard() -> Dashboard:
     return Dashboard(
         name="fleet",
         title="CloudTrail / Fleet",
-        description="All CloudTrail sources: what is wrong, how much flows, how late, and how the operator is.",
+        description="All CloudTrail sources and backfills: what is wrong, how much flows, how late; and the operator.",
         variables=(NAMESPACES, SOURCES),
         rows=(
             Row("Overview", _OVERVIEW),
             Row("Flow", _FLOW),
             Row("Losses", _LOSSES),
+            Row("Backfills", _BACKFILLS),
             Row("Operator", _OPERATOR_PANELS),
         ),
     )
@@ -50,6 +52,15 @@ def _count(title: str, description: str, expr: str, *, bad_from: float | None = 
 
 def _count_condition(labels: str) -> str:
     return or_zero(f"count({told('condition', labels)})")
+
+
+def _pick_backfills(metric: str, labels: str) -> str:
+    return f'cloudtrail_backfill_{metric}{{namespace=~"$namespace",{labels}}}'
+
+
+def _tell_backfill(metric: str, state: str) -> str:
+    chosen = _pick_backfills(metric, f'state="{state}"')
+    return f"max by (namespace, backfill) ({chosen})"
 
 
 _BAD = (
@@ -173,6 +184,34 @@ _LOSSES = (
             )
         ],
         unit="ops",
+    ),
+)
+_BACKFILL_STATES = 'type=~"Ready|Complete|Failed|Suspended|Stalled",status="True"'
+_BACKFILLS = (
+    Panel(
+        title="Backfills",
+        description="Conditions of backfills that are True; one that is at work is Ready.",
+        queries=[
+            Query(
+                f"max by (namespace, backfill, type) ({_pick_backfills('condition', _BACKFILL_STATES)})",
+            )
+        ],
+        unit="none",
+        kind="table",
+    ),
+    Panel(
+        title="Progress of backfills",
+        description="Share of the days of an account and a region that are done.",
+        queries=[
+            Query(f"{_tell_backfill('units', 'done')} / {_tell_backfill('units', 'planned')}", _PER_BACKFILL),
+        ],
+        unit="percentunit",
+    ),
+    Panel(
+        title="Events of backfills",
+        description="Event records that sinks accepted since a backfill began.",
+        queries=[Query(_tell_backfill("events", "emitted"), _PER_BACKFILL)],
+        unit="none",
     ),
 )
 _OPERATOR_PANELS = (

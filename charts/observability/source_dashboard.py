@@ -32,6 +32,7 @@ def build_dashboard() -> Dashboard:
             Row("Queue", _QUEUE),
             Row("Errors", _ERRORS),
             Row("Sinks", _SINKS),
+            Row("Integrity", _INTEGRITY),
             Row("AWS", _AWS),
             cost.build_row(),
             Row("Collectors", _COLLECTORS),
@@ -269,6 +270,30 @@ _SINKS = (
         ],
         unit="ops",
         width=6,
+    ),
+)
+_INTEGRITY = (
+    Panel(
+        title="Log files by proof",
+        description="Log files that digest files name, by what is proven. Only with integrity in the source.",
+        queries=[Query(sum_rate("integrity_log_files_total", "result"), "{{result}}")],
+        unit="ops",
+        stacked=True,
+    ),
+    Panel(
+        title="Digest files and findings",
+        description="In the time that is shown: digest files by whether they can be trusted, and what checks found.",
+        queries=[
+            Query(sum_increase("integrity_digests_total", "result"), "{{result}}"),
+            Query(f"{sum_increase('integrity_findings_total', 'finding')} > 0", "{{finding}}"),
+        ],
+        unit="none",
+    ),
+    Panel(
+        title="Messages that wait for digest files",
+        description="With mode Enforce: what they announce is delivered when a digest file names it.",
+        queries=[Query(f"sum({pick('integrity_waiting_messages')})", "waiting")],
+        unit="none",
     ),
 )
 _AWS = (

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from localcluster.prometheus import PrometheusPrograms
 from localcluster.trail import Trail, create_trail, wait_until
 from pictures.drawing import draw_dashboard
 from pictures.snapshot import take_snapshot
+from support.backfills import build_backfill
 from support.dashboard_queries import fill_in
+from support.digest_chain import DigestChain, build_integrity
 from support.prometheus import require_prometheus
 from support.prometheus_server import Prometheus, build_scrapes, running_prometheus
 
@@ -81,6 +84,8 @@ def scene(
         # An increase is seen from the first scrape on, not what was counted before.
         _upload(trail)
         wait_until("events to be delivered", lambda: len(sink.count_events()) > 100, timeout=60)
+        _prove(trail)
+        _backfill(trail)
         yield Scene(trail, prometheus, shipped)
     operator.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
@@ -101,12 +106,28 @@ def _build_spec(sink: HttpSinkServer, rejects: HttpSinkServer) -> Json:
         "deadLetterSink": {"name": "rejects", "http": {"url": rejects.url}},
         "filters": [{"name": "noise", "ruleSet": "read-only-noise"}],
         "mask": [{"preset": "SourceIPs"}],
-        "integrity": {"mode": "Report"},
+        "integrity": build_integrity("Report"),
         "metrics": [
             {"name": "cis", "preset": "cis-aws-foundations"},
             {"name": "all", "fieldSelectors": everything, "labels": LABELS},
         ],
     }
+
+
+def _prove(trail: Trail) -> None:
+    """Bring signed digest files of two hours; a log file that they name is gone."""
+    chain = DigestChain(bucket=trail.storage.bucket).add_hours(2, end=datetime.now(UTC))
+    chain.delete(chain.logs[0])
+    chain.upload(trail.aws.client("s3"))
+
+
+def _backfill(trail: Trail) -> None:
+    """Backfill what a week ago brought: a few files."""
+    week_ago = datetime.now(UTC) - timedelta(days=7)
+    trail.upload(generate_log_files(3, seed=22, end=week_ago))
+    spec = {"sourceRef": {"name": trail.name}, "interval": "8d-6d", "shares": 1, "parallelism": 1}
+    trail.cluster.apply(build_backfill("history", trail.namespace, **spec))
+    trail.cluster.kubectl("wait", "ctb/history", "-n", trail.namespace, "--for=condition=Complete", "--timeout=120s")
 
 
 def _announce_in_vain(trail: Trail) -> None:

@@ -1,12 +1,12 @@
 """A running collector and digest files: what is proven, what is found, and what Enforce keeps back."""
 
-import base64
 import itertools
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from integration.http_stand_in import HttpStandIn, Received, Reply
 from integration.queues import count_messages, is_empty
 from localcluster.aws import AwsEndpoint
 from localcluster.aws.provision import TrailStorage
-from support.digest_chain import REGION, DigestChain, SigningKey, make_key
+from support.digest_chain import REGION, DigestChain, build_integrity, make_key
 
 MODES = ["Report", "Enforce"]
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -29,23 +29,9 @@ def chain(storage: TrailStorage) -> DigestChain:
 
 
 @pytest.fixture
-def store(aws: AwsEndpoint, storage: TrailStorage, chain: DigestChain) -> Callable[..., None]:
+def store(aws: AwsEndpoint, chain: DigestChain) -> Callable[..., None]:
     """Puts what the trail has written, or some of it, as CloudTrail does: each object is announced."""
-
-    def put(*keys: str) -> None:
-        s3 = aws.client("s3")
-        for key in keys or chain.objects:
-            stored = chain.objects[key]
-            s3.put_object(Bucket=storage.bucket, Key=key, Body=stored.body, Metadata=stored.metadata)
-
-    return put
-
-
-def integrity(mode: str, *keys: SigningKey) -> dict[str, Any]:
-    given = [
-        {"fingerprint": key.fingerprint, "value": base64.b64encode(key.der).decode()} for key in keys or (make_key(),)
-    ]
-    return {"mode": mode, "publicKeys": given}
+    return partial(chain.upload, aws.client("s3"))
 
 
 def read_report(collector: Collector) -> dict[str, Any]:
@@ -88,7 +74,7 @@ def test_t46_what_was_done_to_a_trail_is_found_and_named(
     chain.forge(chain.digests[8], make_key("thief"))
     chain.delete(missing, chain.digests[5], chain.digests[6])
     store()
-    collector = start(integrity=integrity(mode), deadLetterSink=to_sink(dead_letters, "rejects"))
+    collector = start(integrity=build_integrity(mode), deadLetterSink=to_sink(dead_letters, "rejects"))
 
     def has_checked_all() -> bool:
         return (
@@ -136,7 +122,7 @@ def test_enforced_log_files_wait_for_their_digest_file(
     """They are received once, though the queue's visibility timeout is short, and leave when the digest file has come."""
     logs = [chain.add_log(NOW - timedelta(minutes=20)) for _ in range(3)]
     store(*logs)
-    collector = start(integrity=integrity("Enforce"))
+    collector = start(integrity=build_integrity("Enforce"))
     wait_until(lambda: collector.read_metric("integrity_waiting_messages") == 3, "the messages to wait")
     assert read_report(collector)["waiting"] == 3
     assert read_report(collector)["unconfirmedSince"] is not None
@@ -155,12 +141,12 @@ def test_what_waits_is_given_back_at_once_and_goes_on_elsewhere(
 ) -> None:
     logs = [chain.add_log(NOW - timedelta(minutes=20)) for _ in range(3)]
     store(*logs)
-    first = start(integrity=integrity("Enforce"))
+    first = start(integrity=build_integrity("Enforce"))
     wait_until(lambda: first.read_metric("integrity_waiting_messages") == 3, "the messages to wait")
     assert first.stop() == 0
     assert count_messages(aws, storage.queue_url) == (3, 0)
     store(chain.add_hour(NOW - timedelta(minutes=5), logs=0, named=logs))
-    second = start(integrity=integrity("Enforce"))
+    second = start(integrity=build_integrity("Enforce"))
     wait_until(lambda: is_empty(aws, storage), "the messages to be done")
     assert first.read_lines() == []
     assert second.count_events() == Counter(list_events(chain, *logs))
@@ -172,10 +158,10 @@ def test_replicas_need_not_have_read_what_they_verify(
     """One gets the log files and is gone before the digest files come: these go to the other, which reads them again."""
     chain.add_hours(3)
     store(*chain.logs)
-    reader = start(integrity=integrity("Report"))
+    reader = start(integrity=build_integrity("Report"))
     wait_until(lambda: is_empty(aws, storage), "the log files to be delivered")
     reader.stop()
-    verifier = start(integrity=integrity("Report"))
+    verifier = start(integrity=build_integrity("Report"))
     store(*chain.digests)
     wait_until(lambda: is_empty(aws, storage), "the digest files to be checked")
     assert reader.count_events() == Counter(list_events(chain, *chain.logs))
@@ -187,7 +173,7 @@ def test_replicas_find_digest_files_that_another_was_told_of(
     aws: AwsEndpoint, storage: TrailStorage, chain: DigestChain, store: Callable[..., None], start: Start
 ) -> None:
     logs = [chain.add_log(NOW - timedelta(minutes=20)) for _ in range(30)]
-    collectors = [start({"CLOUDTRAIL_LOOK_SECONDS": "1"}, integrity=integrity("Enforce")) for _ in range(2)]
+    collectors = [start({"CLOUDTRAIL_LOOK_SECONDS": "1"}, integrity=build_integrity("Enforce")) for _ in range(2)]
     store(*logs)
 
     def count_waiting() -> float:
@@ -207,7 +193,7 @@ def test_what_was_read_counts_and_not_what_lies_there_later(
     chain.add_hours(1)
     right = chain.objects[chain.logs[0]]
     chain.alter(chain.logs[0])
-    collector = start(integrity=integrity("Report"))
+    collector = start(integrity=build_integrity("Report"))
     store(*chain.logs)
     wait_until(lambda: collector.read_metric('files_processed_total{outcome="read",reason=""}') == 2, "the log files")
     chain.objects[chain.logs[0]] = right
@@ -272,7 +258,7 @@ def test_a_public_key_that_is_not_known_leaves_things_open(
 ) -> None:
     chain.add_hours(1)
     store()
-    collector = start(integrity=integrity("Report", make_key("another")))
+    collector = start(integrity=build_integrity("Report", make_key("another")))
     wait_until(lambda: is_empty(aws, storage), "everything to be done")
     report = read_report(collector)
     assert report["unverifiable"] == 2
@@ -285,7 +271,7 @@ def test_digest_files_that_are_not_selected_are_passed_over(
 ) -> None:
     chain.add_hours(1)
     store()
-    collector = start(integrity=integrity("Report"), objects={"regions": ["eu-west-1"]})
+    collector = start(integrity=build_integrity("Report"), objects={"regions": ["eu-west-1"]})
     wait_until(lambda: is_empty(aws, storage), "everything to be done")
     assert collector.read_metric('files_processed_total{outcome="skipped",reason="digest"}') == 1
     assert read_report(collector)["lastDigestAt"] is None

@@ -1,7 +1,8 @@
 """What the pictures of dashboards show: three sources on the local cluster, some minutes of made-up traffic, a Prometheus.
 
 Everything is real but AWS, the nodes and the content of the log files. There are busy and quiet minutes, a sink that
-refuses for a while, a broken log file, one that is gone, and activities that the CIS benchmark wants watched.
+refuses for a while, a broken log file, one that is gone, digest files that prove some, a backfill, and activities that
+the CIS benchmark wants watched.
 """
 
 import gzip
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from localcluster.corpus import LogFile, generate_log_files
 from localcluster.demo.display import Display
 from localcluster.prometheus import get_prometheus
 from localcluster.trail import Trail, create_trail
+from support.backfills import build_backfill
+from support.digest_chain import HOUR, DigestChain, build_integrity
 from support.prometheus_server import Prometheus, build_scrapes, running_prometheus
 
 Json = dict[str, Any]
@@ -53,6 +57,9 @@ _PARTS = (
 )
 _REFUSING = (0.62, 0.7)
 _BROKEN_AT = 0.25
+_PROOFS_AT = (0.1, 0.2, 0.3, 0.4)
+_PROVEN_FILES = 30
+_HISTORY_DAYS, _FILES_A_DAY = 5, 80
 _EVENTS_PER_FILE = 40
 
 
@@ -72,6 +79,7 @@ def playing_scene(directory: Path, display: Display, seconds: float) -> Iterator
                 create_trail(cluster, aws, namespace=part.namespace, name=part.name, storage_name=part.name)
                 for part in _PARTS
             ]
+            _bring_history(trails[0])
             for trail in trails:
                 trail.apply("Active", **_build_spec(*sinks))
             for trail in trails:
@@ -89,6 +97,7 @@ def _build_spec(siem: HttpSinkServer, lake: HttpSinkServer, rejects: HttpSinkSer
         "deadLetterSink": {"name": "rejects", "http": {"url": rejects.url}},
         "filters": [{"name": "noise", "ruleSet": "read-only-noise"}],
         "mask": [{"preset": "SourceIPs"}],
+        "integrity": build_integrity("Report"),
         "metrics": [
             {"name": "cis", "preset": "cis-aws-foundations"},
             {"name": "calls", "fieldSelectors": everything, "labels": _LABELS},
@@ -115,6 +124,8 @@ def _play(trails: Sequence[Trail], sink: HttpSinkServer, seconds: float, display
     source = random.Random(8)
     started = time.time()
     has_broken = False
+    trail = trails[0]
+    chain, proofs = DigestChain(bucket=trail.storage.bucket), list(_PROOFS_AT)
     while (share := (time.time() - started - LEAD_SECONDS) / seconds) < 1:
         sink.status = 503 if _REFUSING[0] < share < _REFUSING[1] else 200
         for part, trail in zip(_PARTS, trails, strict=True):
@@ -122,9 +133,34 @@ def _play(trails: Sequence[Trail], sink: HttpSinkServer, seconds: float, display
         if share > _BROKEN_AT and not has_broken:
             has_broken = True
             _break_some(trails[1], _make_files(source, _PARTS[1], 3))
+        if proofs and share > proofs[0]:
+            _prove(trail, chain, hours_ago=len(proofs))
+            proofs.pop(0)
+            if not proofs:
+                _backfill(trail)
         display.progress(f"{share:.0%}")
         time.sleep(TICK_SECONDS)
     return started + LEAD_SECONDS
+
+
+def _bring_history(trail: Trail) -> None:
+    """Put log files of a week ago into the bucket; that they were announced is long forgotten."""
+    for number in range(_HISTORY_DAYS):
+        end = datetime.now(UTC) - timedelta(days=7 + number)
+        trail.upload(generate_log_files(_FILES_A_DAY, seed=number, events_per_file=_EVENTS_PER_FILE, end=end))
+    trail.aws.client("sqs").purge_queue(QueueUrl=trail.storage.queue_url)
+
+
+def _backfill(trail: Trail) -> None:
+    spec = {"sourceRef": {"name": trail.name}, "interval": "30d-6d", "parallelism": 1}
+    trail.cluster.apply(build_backfill("incident-42", trail.namespace, **spec))
+
+
+def _prove(trail: Trail, chain: DigestChain, hours_ago: int) -> None:
+    """Bring the digest file of an hour, and the log files that it names."""
+    known = set(chain.objects)
+    chain.add_hour(datetime.now(UTC) - hours_ago * HOUR, logs=_PROVEN_FILES)
+    chain.upload(trail.aws.client("s3"), *(key for key in chain.objects if key not in known))
 
 
 def _make_files(source: random.Random, part: _Part, count: int) -> list[LogFile]:

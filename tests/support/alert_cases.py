@@ -12,6 +12,7 @@ Labels = Mapping[str, str]
 SOURCE = {"namespace": "trails", "source": "org"}
 POD = {**SOURCE, "pod": "org-collector-0", "job": "cloudtrail-collector"}
 OPERATOR = {"namespace": "cloudtrail-system", "pod": "operator-0", "job": "cloudtrail-operator"}
+BACKFILL = {"namespace": "trails", "backfill": "incident-42"}
 # The chart's monitor keeps namespace and source of these; pod and job are the operator's.
 TOLD = {**SOURCE, "pod": "operator-0", "job": "cloudtrail-operator"}
 
@@ -94,6 +95,18 @@ def _found(finding: str, values: str) -> Series:
 
 def _flow(files: str, digests: str) -> Series:
     return {**_files("read", files), _collector("integrity_digests_total", result="trusted"): digests}
+
+
+def _backfill(active: str, units: str, objects: str = "7x120") -> Series:
+    return {
+        _series("cloudtrail_backfill_shares", BACKFILL, state="active"): active,
+        _series("cloudtrail_backfill_units", BACKFILL, state="done"): units,
+        _series("cloudtrail_backfill_objects", BACKFILL, state="done"): objects,
+    }
+
+
+def _stalled(status: str, values: str = "1x60") -> Series:
+    return {_series("cloudtrail_backfill_condition", BACKFILL, type="Stalled", status=status): values}
 
 
 def _looks(well: str, badly: str) -> Series:
@@ -239,6 +252,25 @@ CASES: Mapping[str, Case] = {
             "integrity is off": _files("read", "0+1x440"),
             "new": _flow("_x300 0+1x140", "_x300 0x140"),
         },
+    ),
+    "CloudTrailBackfillStalled": Case(
+        10,
+        _stalled("True"),
+        {"works": _stalled("False"), "unknown": _stalled("Unknown"), "for a moment": _stalled("True", "_x7 1x60")},
+        labels=BACKFILL,
+    ),
+    "CloudTrailBackfillStuck": Case(
+        70,
+        _backfill("2x120", "5x120"),
+        {
+            "units are done": _backfill("2x120", "0+1x120"),
+            "large units": _backfill("2x120", "5x120", "0+900x120"),
+            "done a while ago": _backfill("2x120", "0+1x30 30x90"),
+            "suspended, or over": _backfill("0x120", "5x120"),
+            "new": _backfill("_x45 2x75", "_x45 0x75"),
+        },
+        labels=BACKFILL,
+        value="2",
     ),
     "CloudTrailSourceStalled": _condition("Stalled", "True", "False", 20),
     "CloudTrailQueueConflict": _condition("QueueConflict", "True", "False", 10),

@@ -67,6 +67,14 @@ def make_key(name: str = "aws") -> SigningKey:
     return SigningKey(private, private.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1))
 
 
+def build_integrity(mode: str, *keys: SigningKey) -> dict[str, Any]:
+    """Build a source's `integrity` that knows these public keys, or the usual one."""
+    given = [
+        {"fingerprint": key.fingerprint, "value": base64.b64encode(key.der).decode()} for key in keys or (make_key(),)
+    ]
+    return {"mode": mode, "publicKeys": given}
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An object in the bucket."""
@@ -182,6 +190,12 @@ class DigestChain:
     def read(self, key: str) -> Any:
         """Read a digest file as JSON."""
         return json.loads(self.objects[key].content)
+
+    def upload(self, s3: Any, *keys: str) -> None:
+        """Put what was written, or these objects, into the bucket, in the order in which CloudTrail does."""
+        for key in keys or self.objects:
+            stored = self.objects[key]
+            s3.put_object(Bucket=self.bucket, Key=key, Body=stored.body, Metadata=stored.metadata)
 
     def delete(self, *keys: str) -> None:
         """Delete objects, as somebody might."""

@@ -155,14 +155,16 @@ def test_runbook_names_every_activity(name: str) -> None:
 
 def test_rules_use_documented_metrics_only() -> None:
     text = RULES.read_text(encoding="utf-8")
-    found = set(re.findall(r"\bcloudtrail_(?:collector|operator|source)_[a-z_]+", text))
+    found = set(re.findall(r"\bcloudtrail_(?:collector|operator|source|backfill)_[a-z_]+", text))
     bare = {re.sub(r"_(bucket|count|sum)$", "", name) for name in found}
     assert bare <= set(re.findall(r"`(cloudtrail_[a-z_]+)`", METRICS))
     assert len(bare) > 10
 
 
 def test_rules_ask_for_conditions_that_there_are() -> None:
-    found = re.findall(r'cloudtrail_source_condition\{type="(\w+)",status="(\w+)"\}', RULES.read_text(encoding="utf-8"))
+    found = re.findall(
+        r'cloudtrail_(?:source|backfill)_condition\{type="(\w+)",status="(\w+)"\}', RULES.read_text(encoding="utf-8")
+    )
     assert {kind for kind, _ in found} <= {kind.value for kind in ConditionType}
     assert {status for _, status in found} <= {status.value for status in ConditionStatus}
     assert len(found) > 3
