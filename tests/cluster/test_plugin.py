@@ -1,6 +1,7 @@
 """`kubectl cloudtrail …` through the API server: real kubectl, operator and collector; AWS is moto."""
 
 import json
+import re
 import secrets
 import signal
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from localcluster.cluster import LocalCluster
 from localcluster.corpus import generate_log_files
 from localcluster.process import free_port
 from localcluster.trail import Trail, create_trail, wait_until
+from support.backfills import build_backfill
 from support.plugin_shell import PluginShell
 from support.pod_server import Answer, find_reachable_address, place_pod, serving
 from support.sources import build_source
@@ -305,6 +307,7 @@ def test_missing_permission_is_named_and_the_rest_is_shown(
     assert f"Source      {namespace}/org-trail\n" in page
     assert "may not list pods in namespace" in page
     assert "may not list events in namespace" in page
+    assert "may not list cloudtrailbackfills (cloudtrail-operator.io)" in " ".join(page.split())
     said = shell.refused("sample", "org-trail", "--context=reader")
     assert f"may not list pods in namespace {namespace}: ask for a Role with the verb list on pods" in said
     said = shell.refused("pause", "org-trail", "--context=reader")
@@ -312,6 +315,15 @@ def test_missing_permission_is_named_and_the_rest_is_shown(
     assert _read_mode(operator, namespace) == "Test"
     said = shell.refused("status", "-A", "--context=reader")
     assert "may not list cloudtrailsources (cloudtrail-operator.io) in all namespaces" in said
+
+
+def test_page_of_a_source_has_its_backfills(operator: LocalCluster, namespace: str, shell: PluginShell) -> None:
+    _apply(operator, namespace)
+    assert "Backfills" not in shell.ok("status", "org-trail", "-n", namespace)
+    operator.apply(build_backfill("incident-42", namespace, interval="2d", suspend=True))
+    operator.kubectl("wait", "ctb/incident-42", "-n", namespace, "--for=condition=Suspended", "--timeout=60s")
+    page = shell.ok("status", "org-trail", "-n", namespace)
+    assert re.search(r"\n\nBackfills\n  BACKFILL .*\n  incident-42  2d +True, Suspended ", page)
 
 
 def test_aws_commands_take_the_source_from_the_cluster_or_from_a_file(

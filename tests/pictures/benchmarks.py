@@ -136,9 +136,27 @@ def _draw_memory(axes: Axes, text: str) -> Figures:
     return rows
 
 
+def _draw_operator(axes: Axes, text: str) -> Figures:
+    table = read_table(text, "operator-times")
+    rows = {row[0]: [_pick(table, "without operator", row), _pick(table, "all Deployments", row)] for row in table.rows}
+    for position, (alone, operator) in enumerate(rows.values()):
+        axes.bar(position - 0.2, alone, 0.36, color=_OTHERS, label="" if position else "the same objects, no operator")
+        axes.bar(position + 0.2, operator, 0.36, color=_OURS, label="" if position else "operator")
+        axes.text(position - 0.2, alone, f"{alone:g}", ha="center", va="bottom")
+        axes.text(position + 0.2, operator, f"{operator:g}", ha="center", va="bottom")
+    axes.set_xticks(range(len(rows)), list(rows))
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlabel("sources, all applied at once")
+    axes.set_ylabel("seconds")
+    axes.legend(frameon=False)
+    axes.set_title("Until every source has its Deployment", loc="left", weight="bold")
+    return rows
+
+
 PLOTS: Mapping[str, Callable[[Axes, str], Figures]] = {
     "data-path": _draw_data_path,
     "end-to-end": _draw_end_to_end,
     "workers": _draw_workers,
     "memory": _draw_memory,
+    "operator": _draw_operator,
 }

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from support.backfills import build_backfill
 from support.sources import build_source
 
 Manifest = dict[str, Any]
@@ -35,6 +36,15 @@ def build_observed(*conditions: Manifest, **status: Any) -> Manifest:
     source["status"] = {"observedGeneration": 3, "mode": "Test", "replicas": 1, "readyReplicas": 1} | status
     source["status"]["conditions"] = list(conditions)
     return source
+
+
+def build_observed_backfill(
+    name: str, *, age: float = 1, interval: str = "5d", source: str = "org-trail", **status: Any
+) -> Manifest:
+    """Build a backfill that was created so many hours ago; `status` changes fields of its status."""
+    backfill = build_backfill(name, "security", sourceRef={"name": source}, interval=interval)
+    backfill["metadata"] |= {"generation": 1, "creationTimestamp": ago(hours=age)}
+    return backfill | {"status": status}
 
 
 def build_pod(name: str = "org-trail-collector-7d9f8b6c5d-x2x4z", **status: Any) -> Manifest:

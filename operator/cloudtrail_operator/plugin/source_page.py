@@ -6,6 +6,7 @@ from datetime import datetime
 
 from cloudtrail_operator.core.durations import format_duration
 from cloudtrail_operator.core.names import Manifest
+from cloudtrail_operator.plugin.backfill_section import BackfillView, render_backfills
 from cloudtrail_operator.plugin.kubernetes_events import KubernetesEvent, render_briefly
 from cloudtrail_operator.plugin.text import (
     format_age,
@@ -37,6 +38,14 @@ class SourcePage:
     pods_problem: str | None = None
     events: tuple[KubernetesEvent, ...] = ()
     events_problem: str | None = None
+    backfills: tuple[BackfillView, ...] = ()
+    backfills_problem: str | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Say what could not be read."""
+        found = (self.pods_problem, self.backfills_problem, self.events_problem)
+        return tuple(problem for problem in found if problem)
 
 
 def render_page(page: SourcePage, now: datetime) -> str:
@@ -48,6 +57,7 @@ def render_page(page: SourcePage, now: datetime) -> str:
         ["Collectors", *_render_pods(page, now)],
         ["Flow", *_render_flow(source, now)],
         _render_last_error(source.status.get("lastError"), now),
+        _render_backfills(page, now),
         ["Kubernetes Events", *_render_events(page, now)],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
@@ -183,6 +193,13 @@ def _render_last_error(error: Manifest | None, now: datetime) -> list[str]:
         *wrap(head, 2),
         *wrap(str(error.get("message", "")), 2),
     ]
+
+
+def _render_backfills(page: SourcePage, now: datetime) -> list[str]:
+    """Render them where there are any: most sources have none."""
+    if page.backfills_problem:
+        return ["Backfills", *wrap(page.backfills_problem, 2)]
+    return ["Backfills", *render_backfills(page.backfills, now)] if page.backfills else []
 
 
 def _render_events(page: SourcePage, now: datetime) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from cloudtrail_operator.core.names import Manifest, selector_labels
+from cloudtrail_operator.plugin.backfill_section import BACKFILLS
 from cloudtrail_operator.plugin.connection import in_namespace
 from cloudtrail_operator.plugin.errors import MissingError, PluginError
 from cloudtrail_operator.plugin.kubectl import Kubectl
@@ -53,6 +54,11 @@ def list_pods(kubectl: Kubectl, source: SourceView) -> Found:
 def list_kubernetes_events(kubectl: Kubectl, source: SourceView) -> Found:
     """List all Kubernetes Events of a source's namespace."""
     return _try_list(kubectl, "events", source)
+
+
+def list_backfills(kubectl: Kubectl, source: SourceView) -> Found:
+    """List all backfills of a source's namespace."""
+    return _try_list(kubectl, BACKFILLS, source)
 
 
 def _try_list(kubectl: Kubectl, resource: str, source: SourceView, *arguments: str) -> Found:

@@ -7,12 +7,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from cloudtrail_operator.plugin.backfill_section import select_backfills
 from cloudtrail_operator.plugin.connection import connect
 from cloudtrail_operator.plugin.kubectl import Kubectl
 from cloudtrail_operator.plugin.kubernetes_events import select_events
 from cloudtrail_operator.plugin.source_page import SourcePage, render_page
 from cloudtrail_operator.plugin.source_table import render_sources
-from cloudtrail_operator.plugin.sources import list_kubernetes_events, list_pods, list_sources, read_source
+from cloudtrail_operator.plugin.sources import (
+    list_backfills,
+    list_kubernetes_events,
+    list_pods,
+    list_sources,
+    read_source,
+)
 from cloudtrail_operator.plugin.summaries import summarize_page, summarize_source
 from cloudtrail_operator.plugin.views import view_pod, view_source
 
@@ -50,12 +57,15 @@ def _show_one(kubectl: Kubectl, options: argparse.Namespace) -> str:
 def _read_page(kubectl: Kubectl, options: argparse.Namespace) -> SourcePage:
     source = view_source(read_source(kubectl, options, options.name))
     pods, events = list_pods(kubectl, source), list_kubernetes_events(kubectl, source)
+    backfills = list_backfills(kubectl, source)
     return SourcePage(
         source=source,
         pods=tuple(view_pod(item) for item in pods.items),
         pods_problem=pods.problem,
         events=tuple(select_events(events.items, source)[-SHOWN_EVENTS:]),
         events_problem=events.problem,
+        backfills=select_backfills(backfills.items, source),
+        backfills_problem=backfills.problem,
     )
 
 

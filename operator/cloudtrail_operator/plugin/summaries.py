@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from cloudtrail_operator.plugin.backfill_section import BackfillView
 from cloudtrail_operator.plugin.kubernetes_events import KubernetesEvent
 from cloudtrail_operator.plugin.source_page import SourcePage
 from cloudtrail_operator.plugin.text import format_time
@@ -34,11 +35,11 @@ def summarize_source(source: SourceView) -> Json:
 
 def summarize_page(page: SourcePage) -> Json:
     """Summarize everything that a page shows."""
-    problems = [problem for problem in (page.pods_problem, page.events_problem) if problem]
     return summarize_source(page.source) | {
         "pods": [_summarize_pod(pod) for pod in page.pods],
+        "backfills": [_summarize_backfill(backfill) for backfill in page.backfills],
         "kubernetesEvents": [summarize_event(event) for event in page.events],
-        "problems": problems,
+        "problems": list(page.problems),
     }
 
 
@@ -75,6 +76,17 @@ def _summarize_pod(pod: PodView) -> Json:
         "node": pod.node,
         "created": _time(pod.created),
         "trouble": pod.trouble,
+    }
+
+
+def _summarize_backfill(backfill: BackfillView) -> Json:
+    return {
+        "name": backfill.name,
+        "interval": backfill.interval,
+        "ready": _summarize_condition(backfill.ready) if backfill.ready else None,
+        "progress": backfill.progress,
+        "events": backfill.events,
+        "created": _time(backfill.created),
     }
 
 

@@ -100,13 +100,14 @@ def view_source(manifest: Manifest) -> SourceView:
         deleting="deletionTimestamp" in metadata,
         replicas=status.get("replicas", 0),
         ready_replicas=status.get("readyReplicas", 0),
-        conditions=tuple(_view_condition(item) for item in status.get("conditions") or []),
+        conditions=tuple(view_condition(item) for item in status.get("conditions") or []),
         spec=spec,
         status=status,
     )
 
 
-def _view_condition(item: Manifest) -> ConditionView:
+def view_condition(item: Manifest) -> ConditionView:
+    """Read a condition, of a source or of a backfill."""
     good = _judge(item["type"], item["status"])
     reason = item.get("reason", "")
     return ConditionView(

@@ -5,12 +5,21 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from cloudtrail_operator.plugin.backfill_section import select_backfills
 from cloudtrail_operator.plugin.kubernetes_events import render_events, select_events
 from cloudtrail_operator.plugin.source_page import SourcePage, render_page
 from cloudtrail_operator.plugin.source_table import render_sources
 from cloudtrail_operator.plugin.summaries import summarize_page
 from cloudtrail_operator.plugin.views import view_pod, view_source
-from support.plugin_views import NOW, UID, build_condition, build_event, build_observed, build_pod
+from support.plugin_views import (
+    NOW,
+    UID,
+    build_condition,
+    build_event,
+    build_observed,
+    build_observed_backfill,
+    build_pod,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "plugin"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:cloudtrail-notifications"
@@ -89,9 +98,35 @@ def test_page_of_a_source_that_no_operator_has_seen() -> None:
     _hold("new", render_page(SourcePage(view_source(source)), NOW))
 
 
+def test_page_has_the_backfills_of_the_source_and_what_to_do_about_them() -> None:
+    denied = "s3:ListBucket on arn:aws:s3:::cloudtrail-notifications-trail was denied"
+    running = build_condition("Ready", "True", "Running", "4 of 8 shares are done")
+    backfills = [
+        build_observed_backfill("other", source="other-trail"),
+        build_observed_backfill("late", conditions=[build_condition("Ready", "False", "AccessDenied", denied)]),
+        build_observed_backfill(
+            "incident-42", age=3, conditions=[running], progress="37%", events={"emitted": 10938220}, interval="30d-2d"
+        ),
+        build_observed_backfill("new", age=0),
+    ]
+    source = view_source(build_observed(*WELL, **FIGURES))
+    page = SourcePage(source, backfills=select_backfills(backfills, source))
+    _hold("backfills", render_page(page, NOW))
+    summary = {item["name"]: item for item in summarize_page(page)["backfills"]}
+    assert list(summary) == ["incident-42", "late", "new"]
+    assert summary["late"]["ready"]["whatToDo"].startswith("add the action to the role's policy")
+    assert (summary["incident-42"]["events"], summary["incident-42"]["progress"]) == (10938220, "37%")
+    assert summary["new"]["ready"] is None
+
+
 def test_page_shows_the_rest_when_something_may_not_be_read() -> None:
     source = view_source(build_observed(WELL[0]))
-    text = render_page(SourcePage(source, pods_problem="eve may not list pods", events_problem="eve may not"), NOW)
+    page = SourcePage(
+        source, pods_problem="eve may not list pods", backfills_problem="nor backfills", events_problem="eve may not"
+    )
+    text = render_page(page, NOW)
+    assert "\n\nBackfills\n  nor backfills\n\n" in text
+    assert summarize_page(page)["problems"] == ["eve may not list pods", "nor backfills", "eve may not"]
     assert "Collectors\n  eve may not list pods\n" in text
     assert text.endswith("Kubernetes Events\n  eve may not\n")
 
