@@ -54,7 +54,7 @@ class ApiClient:
 
     async def __aexit__(self, *_: object) -> None:
         if self._pool is not None:
-            await self._pool.retire()
+            await self._pool.close()
 
     async def drop_connections(self) -> None:
         """Use new connections from now on: those that are kept may be dead. Requests under way are left alone."""
@@ -148,7 +148,11 @@ class _Pool:
 
     async def _close_when_unused(self) -> None:
         if self._is_retired and not self._users:
-            await self._session.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close all now."""
+        await self._session.close()
 
 
 def check(answer: Answer) -> Manifest:
