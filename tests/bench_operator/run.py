@@ -1,7 +1,11 @@
 """One run with N sources: what the control plane takes alone, and what the operator takes and costs."""
 
 import asyncio
+import http.client
 import time
+import urllib.error
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from bench.process_figures import ProcessFigures, read_figures
@@ -20,6 +24,7 @@ WRITES = "cloudtrail_operator_writes_total"
 WAIT_SECONDS = 1800
 QUIET_SECONDS = 10
 PROBES = 10
+PROBE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Result:
     restart: float
     """From the start of a new operator process until it had asked every collector."""
     restart_writes: float
+    slowest_probe: float
+    """The longest that /healthz took to answer, from the first apply to the end of the restart."""
     peak_rss_bytes: int
 
 
@@ -99,7 +106,7 @@ def _build_children(source: Manifest) -> tuple[Manifest, ...]:
 
 async def _measure_operator(plane: Plane, scale: Scale, alone: float) -> Result:
     operator = plane.operator
-    async with running_fleet(plane.server.kubeconfig) as (_, fleet):
+    async with running_fleet(plane.server.kubeconfig) as (_, fleet), _probing(operator) as answer_times:
         await asyncio.to_thread(operator.start)
         names = _name(scale.sources)
         await fleet.apply(names)
@@ -130,8 +137,33 @@ async def _measure_operator(plane: Plane, scale: Scale, alone: float) -> Result:
             probes=tuple(sorted(probes)),
             restart=restart,
             restart_writes=restart_writes,
+            slowest_probe=max(answer_times),
             peak_rss_bytes=max(peak, _figures(operator).peak_rss_bytes),
         )
+
+
+@asynccontextmanager
+async def _probing(operator: OperatorProcess) -> AsyncIterator[list[float]]:
+    """Ask /healthz again and again, as a kubelet does; give the seconds that each answer took."""
+    seconds: list[float] = []
+
+    def ask() -> None:
+        started = time.monotonic()
+        # Refused while it starts anew. An answer that does not come in time counts with the time that was waited.
+        with suppress(ConnectionError, http.client.HTTPException, urllib.error.URLError, TimeoutError):
+            operator.read_problems()
+        seconds.append(time.monotonic() - started)
+
+    async def ask_for_ever() -> None:
+        while True:
+            await asyncio.to_thread(ask)
+            await asyncio.sleep(PROBE_SECONDS)
+
+    asking = asyncio.create_task(ask_for_ever())
+    try:
+        yield seconds
+    finally:
+        asking.cancel()
 
 
 async def _wait_quiet(operator: OperatorProcess) -> None:

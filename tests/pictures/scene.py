@@ -124,8 +124,8 @@ def _play(trails: Sequence[Trail], sink: HttpSinkServer, seconds: float, display
     source = random.Random(8)
     started = time.time()
     has_broken = False
-    trail = trails[0]
-    chain, proofs = DigestChain(bucket=trail.storage.bucket), list(_PROOFS_AT)
+    watched = trails[0]
+    chain, proofs = DigestChain(bucket=watched.storage.bucket), list(_PROOFS_AT)
     while (share := (time.time() - started - LEAD_SECONDS) / seconds) < 1:
         sink.status = 503 if _REFUSING[0] < share < _REFUSING[1] else 200
         for part, trail in zip(_PARTS, trails, strict=True):
@@ -134,10 +134,10 @@ def _play(trails: Sequence[Trail], sink: HttpSinkServer, seconds: float, display
             has_broken = True
             _break_some(trails[1], _make_files(source, _PARTS[1], 3))
         if proofs and share > proofs[0]:
-            _prove(trail, chain, hours_ago=len(proofs))
+            _prove(watched, chain, hours_ago=len(proofs))
             proofs.pop(0)
             if not proofs:
-                _backfill(trail)
+                _backfill(watched)
         display.progress(f"{share:.0%}")
         time.sleep(TICK_SECONDS)
     return started + LEAD_SECONDS

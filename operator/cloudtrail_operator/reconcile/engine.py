@@ -104,6 +104,8 @@ class Engine:
                 await self._slots.acquire()
                 key = await self._queue.take()
                 tasks.create_task(self._work(key))
+                # One look begins, then whoever waits has his turn: hundreds at once would keep probes from an answer.
+                await asyncio.sleep(0)
 
     async def _work(self, key: SourceKey) -> None:
         self._started[key] = started = self._clock.monotonic()

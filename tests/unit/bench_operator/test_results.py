@@ -26,17 +26,18 @@ RESULT = Result(
     probes=(0.1, 0.2, 0.4),
     restart=7,
     restart_writes=0,
+    slowest_probe=0.3,
     peak_rss_bytes=200 * MEBIBYTE,
 )
 COUNTS = CallCounts(100, Counter({("list", "pods"): 5}), Counter(), Counter({("get", "leases"): 1}))
 
 
 def test_goals_are_told_as_met_or_missed() -> None:
-    missed = replace(RESULT, children=61, idle=replace(REST, cores=0.06, writes=2))
-    for result, count in ((RESULT, 0), (missed, 3)):
+    missed = replace(RESULT, children=61, slowest_probe=1.5, idle=replace(REST, cores=0.06, writes=2))
+    for result, count in ((RESULT, 0), (missed, 4)):
         goals, *_ = build_tables([result], COUNTS)
         assert [row[-1] for row in goals.rows].count("MISSED") == count
-        assert len(goals.rows) == 6
+        assert len(goals.rows) == 7
 
 
 def test_tables_have_a_cell_for_every_column() -> None:
