@@ -5,18 +5,18 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 import yaml
 
-from cloudtrail_operator.adapters.access import read_kubeconfig
+from cloudtrail_operator.adapters.access import Access
 from cloudtrail_operator.adapters.api_client import ApiClient
 from cloudtrail_operator.adapters.clock import SystemClock
+from cloudtrail_operator.core.kinds import Kind
 from cloudtrail_operator.errors import UnreachableError
 from localcluster.apiserver import ApiServer
 from support.api_proxy import ApiProxy, Refusal
-from support.operator_process import OperatorProcess
+from support.operator_process import NAMESPACE, RELEASE, OperatorProcess
 from support.pods import CollectorStub, build_pod_status, wait_until
 from support.site import CHILDREN, NAME, WORKLOAD, Manifest, Site
 from support.sources import QUEUE_ARN, build_source
@@ -110,11 +110,12 @@ def test_dead_connections_are_noticed_by_the_lease(site: Site, proxy: ApiProxy) 
     _assert_alive(site)
 
 
-def test_dead_connections_cost_one_request_its_time_and_not_each_one(server: ApiServer) -> None:
+def test_dead_connections_cost_one_request_its_time_and_not_each_one(server: ApiServer, shared_site: Site) -> None:
     """KO-13: what has silenced one connection has silenced all that are kept. Nothing else is disturbed."""
+    token = server.kubectl("create", "token", RELEASE, "-n", NAMESPACE).stdout.strip()
 
     async def ask(proxy: ApiProxy) -> None:
-        access = replace(read_kubeconfig(server.kubeconfig), server=proxy.url)
+        access = Access(proxy.url, fixed_token=token)
         async with ApiClient(access, SystemClock()) as client:
             await asyncio.gather(*(client.request("GET", "/version") for _ in range(8)))
             await asyncio.to_thread(proxy.black_hole, existing=True, new=False)
@@ -122,7 +123,7 @@ def test_dead_connections_cost_one_request_its_time_and_not_each_one(server: Api
                 await client.request("GET", "/version", seconds=1)
             for _ in range(8):
                 assert (await client.request("GET", "/version")).status == 200
-            watch = "/api/v1/namespaces?watch=true&timeoutSeconds=2"
+            watch = f"{Kind.SOURCE.path(shared_site.namespace)}?watch=true&timeoutSeconds=2"
             watching = asyncio.create_task(client.request("GET", watch))
             await asyncio.to_thread(wait_until, lambda: proxy.count("watch") == 1, "the watch has begun")
             await client.drop_connections()
@@ -166,7 +167,8 @@ def test_refusals_pass_without_a_missed_change(site: Site, proxy: ApiProxy, refu
     proxy.forget()
     proxy.refuse(refusal, verb=verb)
     proxy.reset()
-    wait_until(lambda: proxy.count("watch", "cloudtrailsources") >= 2, "the watch was refused twice", 30)
+    # The tests before this one have made the operator wait up to 15 s before each new beginning.
+    wait_until(lambda: proxy.count("watch", "cloudtrailsources") >= 2, "the watch was refused twice", 60)
     site.apply(collector={"replicas": 3})
     proxy.heal()
     _wait_replicas(site, 3, RECOVERY_SECONDS)

@@ -10,6 +10,7 @@ and ends them all when it ends, and what one watch cannot cope with ends all of 
 import asyncio
 import random
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from cloudtrail_operator.reconcile.served_kinds import ServedKinds
 
 LONGEST_DELAY_SECONDS = 15.0
 END_SECONDS = 3.0
+WELL_SECONDS = 60.0  # after so long without a failure the next one is a first one
 
 Take: TypeAlias = Callable[[Kind, Any], None]
 
@@ -62,6 +64,7 @@ class Watches:
         """Watch until cancelled: anew when other kinds are served, and after a failure."""
         failures = 0
         while True:
+            started = time.monotonic()
             children = self.served.children
             session = _Session(self, (*self.served.owners, *children, Kind.POD))
             others = asyncio.create_task(self.served.wait_for_others(children))
@@ -72,8 +75,10 @@ class Watches:
                 session.stop()
             await asyncio.wait([session.ended], timeout=END_SECONDS)
             error = session.ended.exception() if session.ended.done() else None
-            failures = failures + 1 if error else 0
+            if error is None or time.monotonic() - started > WELL_SECONDS:
+                failures = 0
             if error:
+                failures += 1
                 delay = delay_after(failures, random.random(), LONGEST_DELAY_SECONDS)  # noqa: S311
                 telemetry.watches_failed(error, delay)
                 await asyncio.sleep(delay)
