@@ -192,9 +192,7 @@ _BACKFILLS = (
         title="Backfills",
         description="Conditions of backfills that are True; one that is at work is Ready.",
         queries=[
-            Query(
-                f"max by (namespace, backfill, type) ({_pick_backfills('condition', _BACKFILL_STATES)})",
-            )
+            Query(f"max by (namespace, backfill, type) ({_pick_backfills('condition', _BACKFILL_STATES)})"),
         ],
         unit="none",
         kind="table",

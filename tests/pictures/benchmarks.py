@@ -88,17 +88,27 @@ def _draw_data_path(axes: Axes, text: str) -> Figures:
 
 def _draw_end_to_end(axes: Axes, text: str) -> Figures:
     figures = {label: _read_best(read_table(text, name)) for name, label in _SETS.items()}
-    for position, (script, collector, ratio) in enumerate(figures.values()):
-        axes.bar(position - 0.2, script, 0.36, color=_OTHERS, label="" if position else "plain boto3 script")
-        axes.bar(position + 0.2, collector, 0.36, color=_OURS, label="" if position else "collector")
-        axes.text(position - 0.2, script, f"{script:.0f}", ha="center", va="bottom")
-        axes.text(position + 0.2, collector, f"{collector:.0f} ({ratio:.1f}x)", ha="center", va="bottom")
-    axes.set_xticks(range(len(figures)), list(figures))
-    axes.tick_params(axis="x", length=0)
+    _draw_pairs(
+        axes,
+        {name: (script, collector) for name, (script, collector, _) in figures.items()},
+        ("plain boto3 script", "collector"),
+        [(f"{script:.0f}", f"{collector:.0f} ({ratio:.1f}x)") for script, collector, ratio in figures.values()],
+    )
     axes.set_ylabel("MB per second of CPU")
-    axes.legend(frameon=False)
     axes.set_title("End to end: SQS, GetObject, filter, HTTP sink, delete", loc="left", weight="bold")
     return figures
+
+
+def _draw_pairs(axes: Axes, pairs: Figures, labels: tuple[str, str], words: Sequence[tuple[str, str]]) -> None:
+    """Draw what others and we take side by side; `words` stand above the bars."""
+    for position, (pair, pair_words) in enumerate(zip(pairs.values(), words, strict=True)):
+        for side, (height, word) in enumerate(zip(pair, pair_words, strict=True)):
+            x = position + (side - 0.5) * 0.4
+            axes.bar(x, height, 0.36, color=(_OTHERS, _OURS)[side], label="" if position else labels[side])
+            axes.text(x, height, word, ha="center", va="bottom")
+    axes.set_xticks(range(len(pairs)), list(pairs))
+    axes.tick_params(axis="x", length=0)
+    axes.legend(frameon=False)
 
 
 def _read_best(table: Table) -> list[float]:
@@ -139,16 +149,10 @@ def _draw_memory(axes: Axes, text: str) -> Figures:
 def _draw_operator(axes: Axes, text: str) -> Figures:
     table = read_table(text, "operator-times")
     rows = {row[0]: [_pick(table, "without operator", row), _pick(table, "all Deployments", row)] for row in table.rows}
-    for position, (alone, operator) in enumerate(rows.values()):
-        axes.bar(position - 0.2, alone, 0.36, color=_OTHERS, label="" if position else "the same objects, no operator")
-        axes.bar(position + 0.2, operator, 0.36, color=_OURS, label="" if position else "operator")
-        axes.text(position - 0.2, alone, f"{alone:g}", ha="center", va="bottom")
-        axes.text(position + 0.2, operator, f"{operator:g}", ha="center", va="bottom")
-    axes.set_xticks(range(len(rows)), list(rows))
-    axes.tick_params(axis="x", length=0)
+    words = [(f"{alone:g}", f"{operator:g}") for alone, operator in rows.values()]
+    _draw_pairs(axes, rows, ("the same objects, no operator", "operator"), words)
     axes.set_xlabel("sources, all applied at once")
     axes.set_ylabel("seconds")
-    axes.legend(frameon=False)
     axes.set_title("Until every source has its Deployment", loc="left", weight="bold")
     return rows
 

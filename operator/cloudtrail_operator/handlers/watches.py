@@ -20,7 +20,7 @@ import kopf
 
 from cloudtrail_operator import telemetry
 from cloudtrail_operator.adapters.access import Access
-from cloudtrail_operator.core.backoff import delay_after
+from cloudtrail_operator.core.backoff import count_failure, delay_after
 from cloudtrail_operator.core.kinds import OWNERS, Kind
 from cloudtrail_operator.core.names import CHILD_SELECTOR
 from cloudtrail_operator.handlers.heartbeats import Heartbeats
@@ -75,10 +75,10 @@ class Watches:
                 session.stop()
             await asyncio.wait([session.ended], timeout=END_SECONDS)
             error = session.ended.exception() if session.ended.done() else None
-            if error is None or time.monotonic() - started > WELL_SECONDS:
+            if error is None:
                 failures = 0
-            if error:
-                failures += 1
+            else:
+                failures = count_failure(failures, time.monotonic() - started, WELL_SECONDS)
                 delay = delay_after(failures, random.random(), LONGEST_DELAY_SECONDS)  # noqa: S311
                 telemetry.watches_failed(error, delay)
                 await asyncio.sleep(delay)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cloudtrail_operator.core.backoff import delay_after
+from cloudtrail_operator.core.backoff import count_failure, delay_after
 from cloudtrail_operator.core.kinds import Kind
 
 
@@ -12,6 +12,12 @@ from cloudtrail_operator.core.kinds import Kind
 def test_retries_come_later_and_later_and_spread(failures: int, longest: float) -> None:
     assert delay_after(failures, 0.0) == longest
     assert delay_after(failures, 0.999) == pytest.approx(longest / 2, rel=0.01)
+
+
+def test_failure_after_a_good_while_is_a_first_one() -> None:
+    assert count_failure(0, 1.0, 60.0) == 1
+    assert count_failure(5, 59.0, 60.0) == 6
+    assert count_failure(5, 61.0, 60.0) == 1
 
 
 @pytest.mark.parametrize(
