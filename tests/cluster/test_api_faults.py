@@ -106,7 +106,8 @@ def test_dead_connections_are_noticed_by_the_lease(site: Site, proxy: ApiProxy) 
     site.wait_children()
     proxy.black_hole(existing=True, new=False)
     site.apply(collector={"replicas": 3})
-    _wait_replicas(site, 3)
+    # A request that was under way when its connection died keeps its source waiting for its whole 30 s.
+    _wait_replicas(site, 3, 60)
     _assert_alive(site)
 
 

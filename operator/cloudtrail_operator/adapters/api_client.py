@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,12 +45,13 @@ class ApiClient:
         self.turn = asyncio.Semaphore(connections)
         """To be held while a request is sent. To wait for it counts towards no time limit: that the operator has much to
         do is no failure of the API server."""
+        self._tls = access.build_tls()
         self._pool: _Pool | None = None
         self.answered_at: float | None = None
         """When it answered last, by the monotonic clock."""
 
     async def __aenter__(self) -> Self:
-        self._pool = _Pool(self._access)
+        self._pool = _Pool(self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -63,7 +65,7 @@ class ApiClient:
 
     async def _drop(self, pool: "_Pool") -> None:
         if pool is self._pool:
-            self._pool = _Pool(self._access)
+            self._pool = _Pool(self._tls)
             await pool.retire()
 
     async def request(
@@ -125,8 +127,8 @@ class ApiClient:
 class _Pool:
     """Connections that are kept for the next request, until they are retired."""
 
-    def __init__(self, access: Access) -> None:
-        connector = aiohttp.TCPConnector(ssl=access.build_tls(), limit=0)
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        connector = aiohttp.TCPConnector(ssl=tls, limit=0)
         self._session = aiohttp.ClientSession(connector=connector)
         self._users = 0
         self._is_retired = False

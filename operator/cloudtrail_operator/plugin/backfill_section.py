@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cloudtrail_operator.core.names import Manifest
-from cloudtrail_operator.plugin.text import format_age, format_count, parse_time, render_message, render_table, wrap
+from cloudtrail_operator.plugin.text import format_age, format_count, parse_time, render_explanation, render_table
 from cloudtrail_operator.plugin.views import ConditionView, SourceView, view_condition
 from cloudtrail_spec.base import API_GROUP
 
@@ -66,6 +66,4 @@ def render_backfills(backfills: Sequence[BackfillView], now: datetime) -> Iterat
     for item in backfills:
         if item.ready and item.ready.good is False:
             yield f"  !! {item.name}: {item.ready.reason}"
-            yield from render_message(item.ready.message, 5)
-            if item.ready.advice:
-                yield from wrap(item.ready.advice, 5, "what to do: ")
+            yield from render_explanation(item.ready.message, item.ready.advice, 5)

@@ -13,8 +13,8 @@ from cloudtrail_operator.plugin.text import (
     format_count,
     format_time,
     parse_time,
+    render_explanation,
     render_fields,
-    render_message,
     render_table,
     wrap,
 )
@@ -102,9 +102,7 @@ def _explain_condition(item: ConditionView) -> Iterator[str]:
     """Say more of what is not as it should be; of the summary in any case."""
     if item.good is True and item.type != "Ready":
         return
-    yield from render_message(item.message, 5)
-    if item.advice and item.good is False:
-        yield from wrap(item.advice, 5, "what to do: ")
+    yield from render_explanation(item.message, item.advice if item.good is False else None, 5)
 
 
 def _render_pods(page: SourcePage, now: datetime) -> Iterator[str]:

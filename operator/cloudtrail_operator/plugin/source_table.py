@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cloudtrail_operator.plugin.source_page import summarize_ready
-from cloudtrail_operator.plugin.text import format_age, format_count, render_message, render_table, wrap
+from cloudtrail_operator.plugin.text import format_age, format_count, render_explanation, render_table, wrap
 from cloudtrail_operator.plugin.views import SourceView
 
 _HEAD = ("NAME", "MODE", "READY", "COLLECTORS", "BACKLOG", "LAG", "EVENTS/S", "AGE")
@@ -39,6 +39,5 @@ def _render_troubles(sources: Sequence[SourceView]) -> Iterator[str]:
         for item in source.troubles:
             if item.message not in told:  # a stalled source repeats the words of what stalls it
                 yield from ["", *wrap(f"{item.type} {item.status}, {item.reason}", 0, f"{source.key}: ")]
-                yield from render_message(item.message, 2)
-                yield from wrap(item.advice, 2, "what to do: ") if item.advice else ()
+                yield from render_explanation(item.message, item.advice, 2)
             told.add(item.message)

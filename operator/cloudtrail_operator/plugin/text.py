@@ -56,6 +56,11 @@ def render_message(text: str, indent: int) -> list[str]:
     return [*wrap(words, indent), *line]
 
 
+def render_explanation(message: str, advice: str | None, indent: int) -> list[str]:
+    """Wrap a message, and what is to be done about it."""
+    return [*render_message(message, indent), *(wrap(advice, indent, "what to do: ") if advice else ())]
+
+
 def parse_time(text: object) -> datetime | None:
     """Read a time as Kubernetes writes it; None for anything else."""
     try:
